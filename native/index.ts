@@ -1,0 +1,260 @@
+/**
+ * The typed contract of the native addon: the only way into the C++ core.
+ *
+ * Rules of this file: `null` for unset, never an optional property, so a missing field is always a bug; 64-bit sizes are
+ * `bigint` in, and come back through a shared counter block; every promise rejects with a {@link NativeError}; page
+ * data never passes through here (R9).
+ *
+ * When changing this file, change `src/binding/` with it and raise {@link CONTRACT_VERSION} in both.
+ */
+import { loadAddon } from './load.js';
+
+/** The addon refuses to load when its compiled-in number differs. */
+export const CONTRACT_VERSION = 1;
+
+/** Guest page size of every format here, bytes. */
+export const PAGE_SIZE = 4096;
+
+/** What every failure of the core carries. `code` is stable; `errno` and `syscall` are null where no call failed. */
+export interface NativeError extends Error {
+  readonly code:
+    | 'native-invalid-argument'
+    | 'native-system-call'
+    | 'native-permission'
+    | 'native-unsupported'
+    | 'native-timeout'
+    | 'native-cancelled'
+    | 'native-closed'
+    | 'native-peer-violation'
+    | 'native-connection-lost'
+    | 'native-limit'
+    | 'native-vmm-gone';
+  readonly errno: number | null;
+  readonly syscall: string | null;
+}
+
+/** Which implementation the running processor got. */
+export interface CpuDispatch {
+  readonly zeroScan: 'avx2' | 'portable';
+  readonly crc32c: 'sse4.2' | 'portable';
+}
+
+/**
+ * Whether `/dev/kvm` runs guests here. `emulated`: the device works but this kernel runs guest code through its
+ * instruction emulator (found by running SSE arithmetic in a tiny VM), so no stock operating system starts on it.
+ */
+export interface KvmProbe {
+  readonly kind: 'absent' | 'no-permission' | 'emulated' | 'full' | 'broken';
+  readonly detail: string;
+}
+
+/** What this kernel lets a process track; each `detail` is a sentence when `ok` is false, otherwise empty. */
+export interface TrackingProbe {
+  readonly userfaultfd: { readonly ok: boolean; readonly detail: string };
+  readonly asyncWriteProtect: { readonly ok: boolean; readonly detail: string };
+  readonly pagemapScan: { readonly ok: boolean; readonly detail: string };
+}
+
+/** One stretch of guest memory. */
+export interface RegionRequest {
+  /** Name of the region, the same on both sides; 1–63 bytes. */
+  readonly id: string;
+  /** A descriptor of shared memory; the core keeps a duplicate. */
+  readonly fd: number;
+  /** Where the region starts in the descriptor, bytes, page aligned. */
+  readonly offset: bigint;
+  /** Its length, bytes, a whole number of pages; may be 0. */
+  readonly sizeBytes: bigint;
+}
+
+/** Guest memory: regions over descriptors. Pages are numbered through all regions in order, from 0. */
+export interface GuestMemory {
+  readonly pages: number;
+  /** Pages the descriptors hold (SEEK_DATA), found without touching a hole. */
+  dataPages(): number;
+  /** Data ranges of one region as [offset, length] bytes, neighbours closer than `mergeBytes` joined, at most `limit` of them (then the rest is one range). */
+  dataRanges(region: number, mergeBytes: bigint, limit: number): Array<[bigint, bigint]>;
+  /** 128-bit digest of all memory as 32 hex digits; a hole and a zero page are the same. Runs on `threads` own threads. */
+  digest(threads: number): Promise<{ readonly digest: string; readonly dataPages: number }>;
+  /** Populates ranges ahead of the bytes on one own thread, stops early at close. Resolves with the pages populated. */
+  populate(ranges: ReadonlyArray<readonly [region: number, offset: bigint, length: bigint]>): Promise<number>;
+  close(): void;
+}
+
+/** One bit a page of a {@link GuestMemory}. Lives outside the JavaScript heap. */
+export interface DirtyBitmap {
+  readonly pages: number;
+  count(): number;
+  setAll(): void;
+  clear(): void;
+  /** Adds every page of `other`. */
+  merge(other: DirtyBitmap): void;
+}
+
+/** What one collection found. When `complete` is false every page was reported and `error` says why. */
+export interface Collected {
+  readonly dirtyPages: number;
+  readonly complete: boolean;
+  readonly error: string | null;
+}
+
+/**
+ * Dirty tracking from outside the process: asynchronous userfaultfd write-protection and PAGEMAP_SCAN. A failure of
+ * any kind reports everything dirty, from then on and for good; start a new tracker to try again (R5).
+ */
+export interface PagemapScanTracker {
+  /** Takes a fresh userfaultfd from the shim, registers and write-protects every region. Writes from here on are seen. */
+  start(): Promise<void>;
+  /** Adds the pages written since start or the last collection to `into` and re-arms them, in one pass. */
+  collect(into: DirtyBitmap): Promise<Collected>;
+  /** Unregisters. Safe to call at any time and twice. */
+  stop(): void;
+}
+
+/** Options of the accepting side. */
+export interface PeerListenerOptions {
+  readonly host: string;
+  /** 0 lets the kernel choose. */
+  readonly port: number;
+  /** How long a connection may take to send its preamble (and, for bulk, its hello), ms. */
+  readonly handshakeTimeoutMs: number;
+  /** Connections still inside their handshake at once; further ones are closed. */
+  readonly maxPending: number;
+  /**
+   * A connection whose preamble has the right magic and format. `preamble` is its 16 bytes; `hello` the 48 bytes that follow
+   * on bulk connections, otherwise null. The callee owns `fd`.
+   */
+  readonly onConnection: (fd: number, preamble: Uint8Array, hello: Uint8Array | null) => void;
+}
+
+/** Listens for peers and reads the first bytes of every connection, with a deadline, before anything is allocated for it. */
+export interface PeerListener {
+  /** The port in use. */
+  readonly port: number;
+  close(): void;
+}
+
+/**
+ * Places in a counter block (`BigUint64Array`), written by the transfer threads with relaxed atomics and readable at
+ * any time. Bytes are on the wire, headers included; pages are 4 KiB.
+ */
+export const Counter = {
+  wireBytes: 0,
+  dataPages: 1,
+  zeroPages: 2,
+  /** Pages whose checksum did not hold because the guest wrote them on the way; they are sent again. */
+  tornPages: 3,
+  frames: 4,
+  round: 5,
+  roundPages: 6,
+  roundPagesDone: 7,
+  /** Time spent waiting for the bandwidth limit, µs, all channels. */
+  throttledMicros: 8,
+  stateBytes: 9,
+} as const;
+/** Entries of a counter block. */
+export const COUNTER_COUNT = 16;
+
+/** What a finished round did, on the sending side. */
+export interface RoundResult {
+  readonly wireBytes: number;
+  readonly dataPages: number;
+  readonly zeroPages: number;
+  /** Pages that arrived torn, already added to the bitmap handed to `sendRound` as `torn`. */
+  readonly tornPages: number;
+  readonly durationMicros: number;
+}
+
+export interface BulkSenderOptions {
+  readonly memory: GuestMemory;
+  readonly host: string;
+  readonly port: number;
+  /** Page channels, 1–64; one more connection carries device state. */
+  readonly connections: number;
+  /** Peer protocol version for the preamble. */
+  readonly version: number;
+  /** 32 bytes that the destination gave in PREPARED; names the migration and proves the right to write. */
+  readonly token: Uint8Array;
+  readonly connectTimeoutMs: number;
+  /** No byte acknowledged for this long ends the transfer, ms (TCP_USER_TIMEOUT and the wait for acknowledgements). */
+  readonly stallTimeoutMs: number;
+  /** Unix socket, made on connect(), on which the VMM's device state is awaited; null where the VMM has none. */
+  readonly stateSocket: string | null;
+  readonly stateLimitBytes: bigint;
+}
+
+/** The sending half of the bulk transfer: N page channels and a state channel, each on a thread of its own. */
+export interface BulkSender {
+  readonly counters: BigUint64Array;
+  connect(): Promise<void>;
+  /**
+   * Sends one round and resolves when every channel's end of round is acknowledged. `pages` null: everything but holes and
+   * zero pages; otherwise exactly these pages (a hole or zero page goes as a zero run). Pages that arrive torn are
+   * added to `torn`.
+   */
+  sendRound(round: number, pages: DirtyBitmap | null, torn: DirtyBitmap): Promise<RoundResult>;
+  /** Bytes a second over all channels; 0 for no limit. May change during a round. */
+  setBandwidth(bytesPerSecond: bigint): void;
+  /** Resolves when the VMM's state stream ended and the destination acknowledged all of it. One state for each sender. */
+  stateSent(): Promise<{ readonly bytes: number; readonly durationMicros: number }>;
+  /** Ends every thread's work now; pending promises reject with `native-cancelled`. */
+  cancel(): void;
+  close(): void;
+}
+
+export interface BulkReceiverOptions {
+  readonly memory: GuestMemory;
+  readonly connections: number;
+  readonly version: number;
+  readonly stallTimeoutMs: number;
+  readonly stateLimitBytes: bigint;
+  /** Called once when a channel fails; every pending promise has been rejected with the same error. */
+  readonly onFailure: (error: NativeError) => void;
+}
+
+/** The receiving half. Channels are added as they are accepted; each gets a thread of its own. */
+export interface BulkReceiver {
+  readonly counters: BigUint64Array;
+  /** Takes over `fd`. `hello` is what the listener read. Answers the peer with the 16-byte preamble. */
+  addChannel(fd: number, hello: Uint8Array): void;
+  /** Resolves when every page channel and the state channel are there. */
+  connected(timeoutMs: number): Promise<void>;
+  /** Resolves when all channels have ended `round`: every page of it is in memory. */
+  roundEnded(round: number, timeoutMs: number): Promise<void>;
+  /** Waits for the whole device state, then connects to the VMM's unix socket and writes it. */
+  deliverState(socketPath: string, timeoutMs: number): Promise<{ readonly bytes: number }>;
+  cancel(): void;
+  close(): void;
+}
+
+/** The addon as loaded. */
+export interface NativeAddon {
+  readonly contractVersion: number;
+  cpuDispatch(): CpuDispatch;
+  probeKvm(): KvmProbe;
+  probeTracking(): TrackingProbe;
+  /** A fresh memfd of that size, close-on-exec. The caller owns the descriptor. */
+  createMemfd(name: string, sizeBytes: bigint): number;
+  /** Closes a descriptor that this contract handed out. */
+  closeFd(fd: number): void;
+  /** Exclusive advisory lock (flock) without waiting; false when another process holds it. */
+  tryLock(fd: number): boolean;
+  openMemory(regions: readonly RegionRequest[]): GuestMemory;
+  createBitmap(memory: GuestMemory): DirtyBitmap;
+  createPagemapScanTracker(options: {
+    readonly memory: GuestMemory;
+    readonly pid: number;
+    readonly shimSocket: string;
+    readonly timeoutMs: number;
+  }): PagemapScanTracker;
+  listenForPeers(options: PeerListenerOptions): PeerListener;
+  createSender(options: BulkSenderOptions): BulkSender;
+  createReceiver(options: BulkReceiverOptions): BulkReceiver;
+}
+
+/** Loads the addon once; throws one error that lists what was tried and the remedy. */
+export function native(): NativeAddon {
+  return loadAddon(CONTRACT_VERSION);
+}
+
+export { shimLibraryPath } from './load.js';

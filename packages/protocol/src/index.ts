@@ -1,0 +1,3 @@
+export * from './agent/contract.js';
+export * from './peer/messages-v1.js';
+export * from './peer/registry.js';
