@@ -3,10 +3,13 @@
  * `registry.ts`. Objects are loose: a field that a reader does not know is kept out of its way; a field that it needs
  * and misses is named. 64-bit numbers are decimal strings.
  */
-import { migrationReportSchema } from '@drover/types';
+import { fitsU64, migrationReportSchema } from '@drover/types';
 import { z } from 'zod';
 
-const u64 = z.string().regex(/^(0|[1-9][0-9]{0,19})$/, 'is not an unsigned decimal number as a string');
+const u64 = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,19})$/, { error: 'is not an unsigned decimal number as a string', abort: true })
+  .refine(fitsU64, 'does not fit 64 bits');
 const digest = z.string().regex(/^[0-9a-f]{32}$/);
 const windows = z.array(z.int().min(1).max(65_535)).min(1).max(64);
 

@@ -75,4 +75,10 @@ export const PeerLimits = {
   /** Pages in one zero or torn run. */
   runPages: 1 << 20,
   stateFrameBytes: 1 << 20,
+  /** Page channels of one migration. */
+  channels: 64,
+  /** Control messages received and not yet asked for. */
+  queuedMessages: 16,
+  /** Levels of arrays and objects in a control message. */
+  jsonDepth: 32,
 } as const;
