@@ -1,12 +1,14 @@
 /** Finds and loads the compiled addon. Keeps every error on the way and ends with one message and its remedy. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NativeAddon } from './index.js';
 
 const require = createRequire(import.meta.url);
-const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..');
+const here = dirname(fileURLToPath(import.meta.url));
+/** This file runs from `dist/`, or as TypeScript from the package's root in its own tests. */
+const packageRoot = basename(here) === 'dist' ? dirname(here) : here;
 const platform = `${process.platform}-${process.arch}`;
 
 let loaded: NativeAddon | undefined;

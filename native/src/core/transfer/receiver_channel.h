@@ -1,0 +1,64 @@
+// One page channel of the receiving side: judges every header before any memory is touched, then receives straight into guest memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/dirty/bitmap.h"
+#include "core/memory/guest_memory.h"
+#include "core/transfer/counters.h"
+#include "core/transfer/frames.h"
+#include "core/transfer/stream.h"
+
+namespace drover {
+
+// What the channels of a receiver know together.
+class RoundKeeper {
+ public:
+  virtual ~RoundKeeper() = default;
+  // The channel's first frame of a round; false when the peer may not begin it now.
+  virtual bool open_round(size_t channel, uint32_t round) = 0;
+  // Every page of the round that came over this channel is in memory.
+  virtual void end_round(size_t channel) = 0;
+};
+
+class ReceiverChannel {
+ public:
+  // All references must outlive the channel.
+  ReceiverChannel(size_t channel, const GuestMemory& memory, CounterBlock& counters, const CancelToken& cancel,
+                  RoundKeeper& rounds, Stream stream)
+      : channel_(channel),
+        memory_(memory),
+        counters_(counters),
+        cancel_(cancel),
+        rounds_(rounds),
+        stream_(std::move(stream)) {}
+
+  // Tells the peer that its hello was taken.
+  Status welcome(const PreambleBytes& preamble) { return stream_.send(preamble); }
+  // Receives until the peer ends the stream between two rounds: success. Errors: peer_violation, those of the stream, system_call.
+  Status run();
+  void shut_down() { stream_.shut_down(); }
+
+ private:
+  Status take(const FrameHeader& frame);
+  Status take_data(const FrameHeader& frame);
+  Status take_zero(const FrameHeader& frame);
+  Status take_round_end(const FrameHeader& frame);
+  Status populate(uint8_t* run, uint64_t bytes);
+
+  size_t channel_;
+  const GuestMemory& memory_;
+  CounterBlock& counters_;
+  const CancelToken& cancel_;
+  RoundKeeper& rounds_;
+  Stream stream_;
+  bool in_round_ = false;
+  bool can_populate_ = true;
+  uint32_t round_ = 0;
+  uint32_t frames_ = 0;
+  // Torn pages of the round. A bitmap, because a peer may name any number of runs; made with the first of them.
+  std::unique_ptr<DirtyBitmap> torn_;
+};
+
+}  // namespace drover
