@@ -1,0 +1,188 @@
+/** Every error of the VMM drivers. */
+import { defineErrors } from '@drover/types';
+
+export const vmmErrors = defineErrors({
+  'qmp-timeout': {
+    status: 504,
+    retryable: true,
+    summary:
+      'QEMU did not answer on its monitor socket in time. It may be blocked by a slow disk, or another client holds the socket.',
+  },
+  'qmp-closed': {
+    status: 502,
+    retryable: false,
+    summary: "QEMU closed its monitor connection; the message ends with QEMU's own last words.",
+  },
+  'qmp-protocol': {
+    status: 502,
+    retryable: false,
+    summary:
+      'What came over the monitor socket is not QMP, or a line was over the limit. Check what runs there.',
+  },
+  'qmp-command-failed': {
+    status: 502,
+    retryable: false,
+    summary: "QEMU refused a monitor command; the message carries QEMU's own text.",
+  },
+  'qmp-cancelled': {
+    status: 499,
+    retryable: true,
+    summary: 'The caller gave up waiting for QEMU.',
+  },
+  'qemu-unusable': {
+    status: 503,
+    retryable: false,
+    summary:
+      'QEMU is not installed, does not start, or is too old for this driver. The message names the remedy.',
+  },
+  'qemu-start-failed': {
+    status: 500,
+    retryable: false,
+    summary: "QEMU ended, or did not answer, while it was started; the message carries QEMU's own last line.",
+  },
+  'qemu-save-failed': {
+    status: 500,
+    retryable: true,
+    summary: 'QEMU could not write its device state. The guest stays paused and can be resumed.',
+  },
+  'qemu-save-cancelled': {
+    status: 499,
+    retryable: true,
+    summary: 'Saving device state was cancelled. The guest stays paused and can be resumed.',
+  },
+  'qemu-load-failed': {
+    status: 500,
+    retryable: true,
+    summary: 'QEMU could not load the device state it was sent. This VMM is of no further use; end it.',
+  },
+  'qemu-not-loaded': {
+    status: 409,
+    retryable: false,
+    summary:
+      'An incoming VMM was told to run before its device state was loaded, or to load without being incoming.',
+  },
+  'vmm-gone': {
+    status: 410,
+    retryable: false,
+    summary: 'The process of a recorded VMM does not exist any more. Start the instance again.',
+  },
+  'vmm-not-adoptable': {
+    status: 409,
+    retryable: false,
+    summary:
+      'A recorded VMM runs, but its guest memory or its monitor could not be reached. It was left as it is.',
+  },
+  'vmm-not-pausable': {
+    status: 409,
+    retryable: true,
+    summary: 'The guest could not be paused: it has shut down, panicked, failed or sleeps.',
+  },
+  'vmm-running': {
+    status: 409,
+    retryable: false,
+    summary: 'Device state can only be saved while the guest is paused.',
+  },
+  'vmm-cannot-end': {
+    status: 500,
+    retryable: true,
+    summary:
+      'The VMM process did not end even after SIGKILL; it hangs in the kernel. Look at its disks and mounts.',
+  },
+  'vmm-directory-too-long': {
+    status: 422,
+    retryable: false,
+    summary:
+      'The path of the VMM directory leaves no room for unix socket names (107 bytes). Use a shorter run directory.',
+  },
+  'vmm-directory-in-use': {
+    status: 409,
+    retryable: false,
+    summary: 'The VMM directory exists and holds files. End what uses it, or remove it.',
+  },
+  'shim-missing': {
+    status: 503,
+    retryable: false,
+    summary:
+      'The library that is preloaded into QEMU is not built or did not start. Run `npm run bootstrap`.',
+  },
+  'accelerator-unusable': {
+    status: 422,
+    retryable: false,
+    summary: 'The accelerator that the spec or the running instance needs does not work on this host.',
+  },
+  'machine-type-unknown': {
+    status: 422,
+    retryable: false,
+    summary:
+      "This host's QEMU does not have that machine type. Install a QEMU that has it, or choose another.",
+  },
+  'cpu-model-unknown': {
+    status: 422,
+    retryable: false,
+    summary: "This host's QEMU does not have that CPU model.",
+  },
+  'too-many-cpus': {
+    status: 422,
+    retryable: false,
+    summary: 'The machine type does not take that many CPUs.',
+  },
+  'spec-unsupported-by-qemu': {
+    status: 422,
+    retryable: false,
+    summary: 'The spec asks for something that this machine type or driver cannot provide.',
+  },
+  'boot-file-unreadable': {
+    status: 422,
+    retryable: false,
+    summary: 'The kernel or initrd of the spec is missing on this host or cannot be read.',
+  },
+  'disk-unusable': {
+    status: 422,
+    retryable: false,
+    summary:
+      'A disk of the spec is missing on this host, cannot be opened as needed, or is no file or block device.',
+  },
+  'network-interface-missing': {
+    status: 422,
+    retryable: false,
+    summary: 'The tap interface of the spec does not exist on this host. Create it with `ip tuntap add`.',
+  },
+  'memory-insufficient': {
+    status: 507,
+    retryable: true,
+    summary: 'The host has less memory available than the guest may use. Free memory or choose another host.',
+  },
+  'blocker-vhost-user': {
+    status: 422,
+    retryable: false,
+    summary:
+      'A vhost-user device writes guest memory from another process, past the tracker. Use a tap network.',
+  },
+  'blocker-vfio': {
+    status: 422,
+    retryable: false,
+    summary: 'A host device given to the guest writes guest memory by itself, past the tracker. Remove it.',
+  },
+  'blocker-vdpa': {
+    status: 422,
+    retryable: false,
+    summary: 'A vDPA device writes guest memory by itself, past the tracker. Use a tap network.',
+  },
+  'blocker-nvme': {
+    status: 422,
+    retryable: false,
+    summary:
+      "QEMU cannot save its NVMe controller's state. Use a virtio disk for an instance that shall move.",
+  },
+  'blocker-direct-io': {
+    status: 422,
+    retryable: false,
+    summary:
+      'Disks with cache=none pin guest pages, and this host is set not to move such guests. Use cache=writeback.',
+  },
+  'blocker-qemu': {
+    status: 422,
+    retryable: false,
+    summary: 'QEMU itself says that this guest cannot be migrated; the message carries its reason.',
+  },
+});

@@ -1,0 +1,60 @@
+/** Coming back to a QEMU that an earlier agent started (R11). */
+import { rm } from 'node:fs/promises';
+import type { VmmRecord } from '../driver.js';
+import { vmmErrors } from '../errors.js';
+import { queryRunState } from '../qmp/commands.js';
+import type { ConnectedQemu } from './launch.js';
+import { connectMonitor } from './monitor.js';
+import { type VmmPaths, vmmPaths } from './paths.js';
+import { QemuProcess } from './process.js';
+import { lastMessage, readTail } from './process-log.js';
+import { openRegionOf } from './regions.js';
+import type { QemuTuning } from './tuning.js';
+
+/** A process that was found may be about to end; how long its end may take, ms. */
+const ENDING_MS = 500;
+
+/**
+ * Rejects with `vmm-gone` when the process is not there any more, and then removes its directory; with `vmm-not-adoptable`
+ * when it is there and cannot be reached, and then leaves it as it is.
+ */
+export async function adoptQemu(record: VmmRecord, tuning: QemuTuning): Promise<ConnectedQemu> {
+  const paths = vmmPaths(record.directory);
+  const found = new QemuProcess(record.pid, record.pidStartTime);
+  if (!found.alive()) throw await gone(record, paths);
+  const region = record.regions[0];
+  if (record.regions.length !== 1 || region === undefined) {
+    throw vmmErrors.error(
+      'vmm-not-adoptable',
+      `The record of process ${record.pid} names ${record.regions.length} memory regions; this driver makes one.`,
+    );
+  }
+  const memory = openRegionOf(record.pid, region.vmmFd, BigInt(region.sizeBytes));
+  try {
+    const qmp = await connectMonitor(paths, record.pid, tuning.commandTimeoutMs, tuning);
+    try {
+      const runState = await queryRunState(qmp);
+      return { record, paths, process: found, memory, qmp, runState };
+    } catch (error) {
+      qmp.close();
+      throw error;
+    }
+  } catch (error) {
+    memory.close();
+    if (await found.ended(ENDING_MS)) throw await gone(record, paths);
+    throw vmmErrors.error(
+      'vmm-not-adoptable',
+      `The monitor of QEMU process ${record.pid} cannot be used: ${error instanceof Error ? error.message : String(error)} The process was left as it is.`,
+      error,
+    );
+  }
+}
+
+async function gone(record: VmmRecord, paths: VmmPaths): Promise<Error> {
+  const said = lastMessage(readTail(paths.processLog));
+  await rm(record.directory, { recursive: true, force: true });
+  return vmmErrors.error(
+    'vmm-gone',
+    `The QEMU process ${record.pid} of instance ${record.instanceId} has ended${said === '' ? '' : `; its last words: ${said}`}. Start the instance again.`,
+  );
+}

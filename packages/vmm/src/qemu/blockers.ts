@@ -1,0 +1,81 @@
+/** What a guest has that RAM mode `external` cannot move. */
+import type { InstanceSpec } from '@drover/types';
+import type { Blocker } from '../driver.js';
+import { vmmErrors } from '../errors.js';
+import type { QmpClient } from '../qmp/client.js';
+import { queryMigrate } from '../qmp/commands.js';
+import type { QemuTuning } from './tuning.js';
+
+type BlockerCode = Extract<keyof typeof vmmErrors.definitions, `blocker-${string}`>;
+
+/** These write guest memory past the tracker, and this driver has no other RAM mode: no VMM is started with them. */
+const unstartable: readonly BlockerCode[] = ['blocker-vhost-user', 'blocker-vfio', 'blocker-vdpa'];
+
+/** Everything about the spec itself, in the order of its components. */
+export function specBlockers(spec: InstanceSpec, tuning: Pick<QemuTuning, 'allowDirectIo'>): Blocker[] {
+  const blockers: Blocker[] = [];
+  const add = (code: BlockerCode, message: string): void => {
+    blockers.push({ code, message });
+  };
+  for (const [id, component] of Object.entries(spec.components)) {
+    switch (component.kind) {
+      case 'vhost-user-network':
+        add(
+          'blocker-vhost-user',
+          `Component "${id}" is a vhost-user network: another process writes guest memory, which cannot be tracked from outside. Use a tap network.`,
+        );
+        break;
+      case 'vfio-device':
+        add(
+          'blocker-vfio',
+          `Component "${id}" gives host device ${component.address} to the guest (VFIO): it writes guest memory by itself, which cannot be tracked from outside. Remove it.`,
+        );
+        break;
+      case 'vdpa-network':
+        add(
+          'blocker-vdpa',
+          `Component "${id}" is a vDPA network: the device writes guest memory by itself, which cannot be tracked from outside. Use a tap network.`,
+        );
+        break;
+      case 'nvme-disk':
+        add(
+          'blocker-nvme',
+          `Component "${id}" is an NVMe disk, whose controller state QEMU cannot save. Use a virtio-disk.`,
+        );
+        break;
+      case 'file-storage':
+        if (component.cache === 'none' && !tuning.allowDirectIo) {
+          add(
+            'blocker-direct-io',
+            `Component "${id}" opens its file with O_DIRECT (cache=none), and this host is set to refuse such guests. Use cache=writeback.`,
+          );
+        }
+        break;
+    }
+  }
+  return blockers;
+}
+
+/** Throws the first blocker without which no VMM can be started at all. */
+export function refuseUnstartable(spec: InstanceSpec): void {
+  const blocker = specBlockers(spec, { allowDirectIo: true }).find(({ code }) =>
+    unstartable.some((known) => known === code),
+  );
+  if (blocker) throw vmmErrors.error(blocker.code as BlockerCode, blocker.message);
+}
+
+/** True when devices may pin guest pages while they are re-armed. */
+export function hasDirectIo(spec: InstanceSpec): boolean {
+  return Object.values(spec.components).some(
+    (component) => component.kind === 'file-storage' && component.cache === 'none',
+  );
+}
+
+/** What the running QEMU reports. */
+export async function qemuBlockers(qmp: QmpClient): Promise<Blocker[]> {
+  const { blockedReasons } = await queryMigrate(qmp);
+  return blockedReasons.map((reason) => ({
+    code: 'blocker-qemu',
+    message: `QEMU says that this guest cannot be migrated: ${reason}`,
+  }));
+}

@@ -1,0 +1,134 @@
+/** The driver for stock QEMU, RAM mode external. */
+import { type KvmProbe, native, shimLibraryPath } from '@drover/native';
+import type { InstanceSpec } from '@drover/types';
+import type { Logger } from 'pino';
+import type {
+  Blocker,
+  DriverProbe,
+  LaunchRequest,
+  Vmm,
+  VmmDriver,
+  VmmIdentity,
+  VmmRecord,
+} from '../driver.js';
+import { vmmErrors } from '../errors.js';
+import { adoptQemu } from './adopt.js';
+import { refuseUnstartable, specBlockers } from './blockers.js';
+import { checkAgainstQemu, checkBootFiles, checkDisks, checkMemory, checkNetworks } from './host-checks.js';
+import { decideIdentity } from './identity.js';
+import { kernelKind } from './kernel-image.js';
+import { type ConnectedQemu, launchQemu } from './launch.js';
+import { QemuProbe } from './probe.js';
+import { defaultTuning, type QemuTuning } from './tuning.js';
+import { QemuVmm } from './vmm.js';
+
+export interface QemuDriverOptions {
+  readonly logger: Logger;
+  /** A path, or a program looked for in PATH; `qemu-system-x86_64` by default. */
+  readonly qemuBinary?: string;
+  /** The library preloaded into QEMU; the one built with the addon by default. */
+  readonly shimLibrary?: string;
+  /** What `/dev/kvm` does here; asked of the addon by default. */
+  readonly kvm?: () => KvmProbe;
+  readonly tuning?: Partial<QemuTuning>;
+}
+
+export function createQemuDriver(options: QemuDriverOptions): VmmDriver {
+  return new QemuDriver(options);
+}
+
+export class QemuDriver implements VmmDriver {
+  readonly name = 'qemu';
+  readonly #logger: Logger;
+  readonly #probe: QemuProbe;
+  readonly #shimLibrary: string | null;
+  readonly #kvm: () => KvmProbe;
+  readonly #tuning: QemuTuning;
+
+  constructor(options: QemuDriverOptions) {
+    this.#logger = options.logger.child({ driver: 'qemu' });
+    this.#probe = new QemuProbe(options.qemuBinary ?? 'qemu-system-x86_64');
+    this.#shimLibrary = options.shimLibrary ?? shimLibraryPath();
+    this.#kvm = options.kvm ?? (() => native().probeKvm());
+    this.#tuning = { ...defaultTuning, ...options.tuning };
+  }
+
+  async probe(): Promise<DriverProbe> {
+    try {
+      const { version } = await this.#probe.facts();
+      return { version, unusable: this.#shimLibrary === null ? noShim().message : null };
+    } catch (error) {
+      return { version: null, unusable: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  specBlockers(spec: InstanceSpec): readonly Blocker[] {
+    return specBlockers(spec, this.#tuning);
+  }
+
+  async check(spec: InstanceSpec): Promise<void> {
+    await this.#examine(spec, null);
+  }
+
+  async launch(request: LaunchRequest): Promise<Vmm> {
+    const { spec } = request;
+    const { facts, storage, identity, shimLibrary } = await this.#examine(spec, request.identity);
+    const start = performance.now();
+    const qemu = await launchQemu({
+      request,
+      identity,
+      binary: facts.binary,
+      shimLibrary,
+      storage,
+      tuning: this.#tuning,
+    });
+    this.#logger.info(
+      { vmmId: request.vmmId, pid: qemu.record.pid, identity, ms: performance.now() - start },
+      'QEMU started',
+    );
+    return this.#vmm(qemu, spec);
+  }
+
+  async adopt(record: VmmRecord, spec: InstanceSpec): Promise<Vmm> {
+    const qemu = await adoptQemu(record, this.#tuning);
+    this.#logger.info({ vmmId: record.vmmId, pid: record.pid, runState: qemu.runState }, 'QEMU adopted');
+    return this.#vmm(qemu, spec);
+  }
+
+  /** Everything that can be known before anything is made. */
+  async #examine(spec: InstanceSpec, settled: VmmIdentity | null) {
+    refuseUnstartable(spec);
+    if (this.#shimLibrary === null) throw noShim();
+    const facts = await this.#probe.facts();
+    checkAgainstQemu(settled === null ? spec : { ...spec, machineType: settled.machineType }, facts);
+    await checkBootFiles(spec);
+    const storage = await checkDisks(spec);
+    await checkNetworks(spec);
+    await checkMemory(spec);
+    const identity = decideIdentity({
+      spec,
+      facts,
+      kvm: this.#kvmFor(spec, settled?.accelerator),
+      kernel: spec.boot.from === 'kernel' ? await kernelKind(spec.boot.kernel) : null,
+      settled,
+    });
+    return { facts, storage, identity, shimLibrary: this.#shimLibrary };
+  }
+
+  #vmm(qemu: ConnectedQemu, spec: InstanceSpec): Vmm {
+    return new QemuVmm({ qemu, spec, tuning: this.#tuning, logger: this.#logger });
+  }
+
+  /** Not asked where the answer makes no difference. */
+  #kvmFor(spec: InstanceSpec, settled?: 'kvm' | 'tcg'): KvmProbe {
+    if ((settled ?? spec.accelerator) === 'tcg') return { kind: 'absent', detail: 'not asked' };
+    return this.#kvm();
+  }
+}
+
+function noShim(): Error {
+  return vmmErrors.error(
+    'shim-missing',
+    'The library that is preloaded into QEMU is not there. Build it with "npm run bootstrap".',
+  );
+}

@@ -1,0 +1,134 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  checkAgainstQemu,
+  checkBootFiles,
+  checkDisks,
+  checkMemory,
+  checkNetworks,
+} from '../src/qemu/host-checks.js';
+import { availableMemory } from '../src/qemu/host-memory.js';
+import type { QemuFacts } from '../src/qemu/probe.js';
+import { spec } from './support/specs.js';
+import { temporaryDirectory } from './support/temporary.js';
+
+const facts: QemuFacts = {
+  binary: '/usr/bin/qemu-system-x86_64',
+  version: '7.2.22',
+  machines: [
+    { name: 'pc-q35-7.2', alias: 'q35', maxCpus: 4 },
+    { name: 'pc-q35-7.1', alias: null, maxCpus: 4 },
+    { name: 'none', alias: null, maxCpus: 1 },
+  ],
+  cpuModels: ['qemu64'],
+};
+
+function disk(storage: object) {
+  return spec({ components: { root: { kind: 'file-storage', format: 'raw', path: '/x', ...storage } } });
+}
+
+describe('the check against QEMU', () => {
+  it('passes what it has', () => {
+    checkAgainstQemu(spec({ cpus: 4, machineType: 'q35' }), facts);
+    checkAgainstQemu(spec({ machineType: 'pc-q35-7.1' }), facts);
+  });
+
+  it.each([
+    [{ machineType: 'pc-q35-9.0' }, 'machine-type-unknown', /"pc-q35-9.0"; it has pc-q35-7.2, pc-q35-7.1/],
+    [{ machineType: 'none' }, 'machine-type-unknown', /"none"/],
+    [{ cpus: 5 }, 'too-many-cpus', /5 CPUs; .* at most 4/],
+    [{ cpu: { model: 'qemu65' } }, 'cpu-model-unknown', /"qemu65"/],
+  ])('refuses %j', (input, code, message) => {
+    expect(() => checkAgainstQemu(spec(input), facts)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
+  });
+});
+
+describe('the check of files', () => {
+  it('names a kernel or initrd that is not there', async () => {
+    const directory = temporaryDirectory();
+    const kernel = join(directory, 'kernel');
+    writeFileSync(kernel, '');
+    await checkBootFiles(spec({ boot: { from: 'kernel', kernel, initrd: kernel } }));
+    await expect(
+      checkBootFiles(spec({ boot: { from: 'kernel', kernel, initrd: `${kernel}.gz` } })),
+    ).rejects.toMatchObject({
+      code: 'boot-file-unreadable',
+      message: expect.stringContaining(`The initrd ${kernel}.gz`),
+    });
+    await expect(checkBootFiles(spec({ boot: { from: 'kernel', kernel: directory } }))).rejects.toMatchObject(
+      {
+        code: 'boot-file-unreadable',
+        message: expect.stringContaining('neither a file'),
+      },
+    );
+  });
+
+  it('finds out how a disk must be opened', async () => {
+    const path = join(temporaryDirectory(), 'disk');
+    writeFileSync(path, '');
+    expect(await checkDisks(disk({ path }))).toEqual(new Map([['root', 'file']]));
+  });
+
+  it('names a disk that is missing or a directory, and a FIFO does not hold it up', async () => {
+    const directory = temporaryDirectory();
+    const fifo = join(directory, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    for (const [path, why] of [
+      [join(directory, 'none'), 'does not exist'],
+      [directory, 'directory'],
+      [fifo, 'neither a file'],
+      ['/dev/null', 'neither a file'],
+    ] as const) {
+      await expect(checkDisks(disk({ path })), path).rejects.toMatchObject({
+        code: 'disk-unusable',
+        message: expect.stringContaining(why),
+      });
+    }
+    await expect(checkDisks(disk({ path: directory, readOnly: true }))).rejects.toMatchObject({
+      code: 'disk-unusable',
+    });
+  });
+
+  it('names a network interface that is missing', async () => {
+    const network = (name: string) => spec({ components: { lan: { kind: 'tap-network', interface: name } } });
+    await checkNetworks(network('lo'));
+    await expect(checkNetworks(network('tap-none'))).rejects.toMatchObject({
+      code: 'network-interface-missing',
+      message: expect.stringContaining('ip tuntap add tap-none'),
+    });
+  });
+});
+
+describe('the check of memory', () => {
+  it('refuses more than there could ever be, with numbers', async () => {
+    await checkMemory(spec({ memoryMiB: 1 }));
+    await expect(checkMemory(spec({ memoryMiB: 16 * 1024 * 1024 }))).rejects.toMatchObject({
+      code: 'memory-insufficient',
+      message: expect.stringMatching(/has 16777216 MiB of memory; \d+ MiB are available/),
+    });
+  });
+
+  it('knows the limits of control groups, and counts cache as free', async () => {
+    const root = temporaryDirectory();
+    const group = join(root, 'cgroup/a/b');
+    mkdirSync(join(root, 'proc/self'), { recursive: true });
+    mkdirSync(group, { recursive: true });
+    writeFileSync(join(root, 'proc/meminfo'), 'MemTotal: 9 kB\nMemAvailable:    1000 kB\n');
+    writeFileSync(join(root, 'proc/self/cgroup'), '0::/a/b\n');
+    const available = () => availableMemory(join(root, 'proc'), join(root, 'cgroup'));
+    expect(await available()).toEqual({ bytes: 1_024_000, limitedBy: 'the memory of the host' });
+    writeFileSync(join(root, 'cgroup/a/memory.max'), '500000\n');
+    writeFileSync(join(root, 'cgroup/a/memory.current'), '400000\n');
+    writeFileSync(join(root, 'cgroup/a/memory.stat'), 'anon 1\ninactive_file 50000\n');
+    writeFileSync(join(group, 'memory.max'), 'max\n');
+    writeFileSync(join(group, 'memory.current'), '1\n');
+    expect(await available()).toEqual({
+      bytes: 150_000,
+      limitedBy: 'the memory limit of control group /a',
+    });
+  });
+});
