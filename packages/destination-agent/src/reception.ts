@@ -1,0 +1,227 @@
+/**
+ * How a guest comes in, from an accepted PREPARE to READY on disk: one pass down, each wait with a deadline and an end when the
+ * session is interrupted. What it took is given back by {@link Reception.release}, whatever happened.
+ */
+import { randomBytes } from 'node:crypto';
+import { type BulkReceiver, type NativeError, native } from '@drover/native';
+import type { ControlChannel } from '@drover/protocol';
+import type { MigrationPhase } from '@drover/types';
+import type { Vmm } from '@drover/vmm';
+import type { Logger } from 'pino';
+import { type Accepted, checkVmm } from './check-prepare.js';
+import type { DestinationDeadlines } from './deadlines.js';
+import { Deferred } from './deferred.js';
+import { destinationErrors } from './errors.js';
+import type { DestinationHost, DestinationJournal } from './host.js';
+import { type Interruption, withDeadline } from './interruption.js';
+import { ReceiveProgress } from './progress.js';
+import type { SessionEvent } from './states.js';
+
+/** Most device state that is taken, bytes. */
+export const STATE_LIMIT_BYTES = 256n << 20n;
+/** Own threads that take the digest. */
+const DIGEST_THREADS = 2;
+
+/** What the session lends to its reception. */
+export interface ReceptionContext {
+  readonly host: DestinationHost;
+  readonly deadlines: DestinationDeadlines;
+  readonly journal: DestinationJournal;
+  readonly interruption: Interruption;
+  readonly log: Logger;
+  /** Takes a step of the state table. */
+  advance(event: SessionEvent): void;
+  /** The VMM is there; from here the session destroys it. */
+  made(vmm: Vmm): void;
+}
+
+export interface Switchover {
+  readonly lastRound: number;
+  readonly verify: boolean;
+}
+
+export class Reception {
+  readonly #switchover = new Deferred<Switchover>();
+  readonly #verified = new Deferred<string>();
+  readonly #progress: ReceiveProgress;
+  #receiver: BulkReceiver | null = null;
+  #unroute: () => void = () => {};
+
+  constructor(
+    private readonly context: ReceptionContext,
+    private readonly accepted: Accepted,
+  ) {
+    const { host } = context;
+    this.#progress = new ReceiveProgress((progress) => host.onProgress(accepted.migrationId, progress));
+  }
+
+  /** Resolves when READY is on disk, with the ms that loading took. The VMM is then paused and complete. */
+  async run(channel: ControlChannel): Promise<number> {
+    const { context, accepted } = this;
+    const { deadlines, interruption, journal } = context;
+    await journal.preparing(accepted.epoch);
+    const vmm = await this.#makeVmm();
+    checkVmm(vmm, accepted);
+    const receiver = this.#openReceiver(vmm);
+    const token = randomBytes(32);
+    this.#unroute = context.host.routeBulk(token, receiver);
+    vmm.memory.populate(accepted.populate).catch((thrown: unknown) => {
+      // Only time is lost: what is not populated ahead is populated by the bytes.
+      context.log.info({ err: thrown }, 'guest memory was not populated ahead');
+    });
+    context.advance('prepared');
+    await channel.send('prepared', { bulkToken: token.toString('hex'), vmmId: vmm.record.vmmId });
+
+    const stateSocket = await interruption.race(vmm.prepareLoad());
+    await this.#bulk(receiver.connected(deadlines.channelsMs));
+    this.#enter('rounds');
+    const { lastRound, verify } = await this.#within(
+      'SWITCHOVER',
+      this.#switchover.promise,
+      deadlines.roundsMs,
+    );
+    this.#enter('switchover');
+    await this.#bulk(receiver.roundEnded(lastRound, deadlines.lastRoundMs));
+    if (verify) await this.#compareDigests(channel, vmm);
+    const loadMs = await this.#load(vmm, receiver, stateSocket);
+    await journal.ready(accepted.epoch);
+    // Whoever called it off meanwhile was before READY was announced, so no COMMIT can be on its way.
+    interruption.throwIfInterrupted();
+    context.advance('loaded');
+    this.#enter('handover');
+    return loadMs;
+  }
+
+  switchover(message: Switchover): void {
+    this.#switchover.resolve(message);
+  }
+
+  verified(digest: string): void {
+    this.#verified.resolve(digest);
+  }
+
+  roundDone(pagesRemaining: number): void {
+    this.#progress.pagesRemaining = pagesRemaining;
+  }
+
+  /** Closes the bulk side; the VMM is the session's. Idempotent. */
+  release(): void {
+    this.#progress.stop();
+    this.#unroute();
+    this.#unroute = () => {};
+    this.#receiver?.cancel();
+    this.#receiver?.close();
+    this.#receiver = null;
+  }
+
+  #enter(phase: MigrationPhase): void {
+    this.#progress.phase = phase;
+    this.context.host.onPhase(this.accepted.migrationId, phase);
+  }
+
+  /** A VMM that comes too late is destroyed when it comes. */
+  async #makeVmm(): Promise<Vmm> {
+    const { host, interruption, log } = this.context;
+    const { migrationId, instanceId, epoch, spec, identity } = this.accepted;
+    this.#enter('preparing');
+    const making = host.prepare({
+      migrationId,
+      instanceId,
+      epoch,
+      spec,
+      identity,
+      signal: interruption.signal,
+    });
+    try {
+      const vmm = await interruption.race(making);
+      this.context.made(vmm);
+      return vmm;
+    } catch (thrown) {
+      const { teardownMs } = this.context.deadlines;
+      const late = making.then((vmm) => vmm.destroy()).catch(() => {});
+      await withDeadline(late, teardownMs, () => new Error('late')).catch(() => {
+        log.error('a VMM that was called off is still being made; it is destroyed when it comes');
+      });
+      throw thrown;
+    }
+  }
+
+  #openReceiver(vmm: Vmm): BulkReceiver {
+    const { deadlines, interruption } = this.context;
+    const receiver = native().createReceiver({
+      memory: vmm.memory,
+      connections: this.accepted.connections,
+      version: this.accepted.version,
+      stallTimeoutMs: deadlines.stallMs,
+      stateLimitBytes: STATE_LIMIT_BYTES,
+      onFailure: (error) => interruption.interrupt(this.#bulkError(error)),
+    });
+    this.#receiver = receiver;
+    this.#progress.start(receiver.counters);
+    return receiver;
+  }
+
+  /** Digests our memory, sends it, and waits until the source confirms the same. */
+  async #compareDigests(channel: ControlChannel, vmm: Vmm): Promise<void> {
+    const { interruption, deadlines } = this.context;
+    const { digest } = await interruption.race(vmm.memory.digest(DIGEST_THREADS));
+    this.context.advance('digested');
+    await channel.send('digest', { digest });
+    const confirmed = await this.#within('VERIFIED', this.#verified.promise, deadlines.verifiedMs);
+    if (confirmed !== digest) {
+      throw destinationErrors.error(
+        'digest-differs',
+        `The source confirmed the digest ${confirmed} of "${this.accepted.spec.name}", taken here was ${digest}.`,
+      );
+    }
+  }
+
+  async #load(vmm: Vmm, receiver: BulkReceiver, stateSocket: string): Promise<number> {
+    const { interruption, deadlines } = this.context;
+    const startedAt = performance.now();
+    const loaded = vmm.loaded(deadlines.loadMs);
+    loaded.catch(() => {});
+    await this.#bulk(receiver.deliverState(stateSocket, deadlines.loadMs));
+    try {
+      await interruption.race(loaded);
+    } catch (cause) {
+      interruption.throwIfInterrupted();
+      throw destinationErrors.error(
+        'device-state-failed',
+        `The VMM did not load the device state of "${this.accepted.spec.name}": ${text(cause)}`,
+        cause,
+      );
+    }
+    return performance.now() - startedAt;
+  }
+
+  async #bulk<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await this.context.interruption.race(work);
+    } catch (cause) {
+      this.context.interruption.throwIfInterrupted();
+      throw this.#bulkError(cause);
+    }
+  }
+
+  #bulkError(cause: NativeError | unknown) {
+    return destinationErrors.error(
+      'bulk-receive-failed',
+      `Receiving the memory of "${this.accepted.spec.name}" failed: ${text(cause)}`,
+      cause,
+    );
+  }
+
+  #within<T>(what: string, work: Promise<T>, ms: number): Promise<T> {
+    const late = () =>
+      destinationErrors.error(
+        'migration-overdue',
+        `${what} for "${this.accepted.spec.name}" did not come within ${ms} ms.`,
+      );
+    return this.context.interruption.race(withDeadline(work, ms, late));
+  }
+}
+
+function text(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,14 @@
+export { type AbortAnswer, type AbortRequest, abortDestination } from './abort-destination.js';
+export { DEFAULT_SOURCE_DEADLINES, type SourceDeadlines } from './deadlines.js';
+export { sourceErrors } from './errors.js';
+export { settleInDoubt } from './in-doubt.js';
+export { migrateOut } from './migrate-out.js';
+export type {
+  GuestLeft,
+  InDoubtMigration,
+  InDoubtOutcome,
+  PeerAddress,
+  SourceJournal,
+  SourceMigration,
+  SourceOutcome,
+} from './migration.js';

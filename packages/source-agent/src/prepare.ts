@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import { type BulkSender, native } from '@drover/native';
+import type { ControlChannel, ControlMessage } from '@drover/protocol';
+import { DroverError } from '@drover/types';
+import type { DirtyTracker } from '@drover/vmm';
+import { openControl } from './control.js';
+import { sourceErrors } from './errors.js';
+import { type Agreement, agree } from './negotiate.js';
+import { populateRanges } from './populate-ranges.js';
+import type { SourceRun } from './run.js';
+import { watchEnd, watchFor } from './watch-control.js';
+
+/** Most device state that is carried, bytes. */
+export const STATE_LIMIT_BYTES = 256n << 20n;
+
+/** What a migration works with once both sides are ready to move memory. */
+export interface Prepared {
+  readonly channel: ControlChannel;
+  /** What the destination says next, after SWITCHOVER; already waited for. */
+  readonly answer:
+    | { readonly name: 'digest'; readonly message: Promise<ControlMessage<'digest'>> }
+    | { readonly name: 'ready'; readonly message: Promise<ControlMessage<'ready'>> };
+  readonly tracker: DirtyTracker;
+  readonly sender: BulkSender;
+  readonly version: number;
+  readonly agreement: Agreement;
+  readonly stateSocket: string;
+}
+
+/** Refuses what cannot be moved before anybody is asked. Throws `guest-not-running` or the first blocker's code. */
+export async function checkMovable(run: SourceRun): Promise<void> {
+  const { vmm, instance } = run.migration;
+  const status = await run.interruption.race(vmm.status());
+  if (status !== 'running') {
+    throw sourceErrors.error(
+      'guest-not-running',
+      `"${instance.name}" is ${status}, and only a running guest is moved live; start or resume it first.`,
+    );
+  }
+  const blockers = await run.interruption.race(vmm.blockers());
+  const [first] = blockers;
+  if (first) {
+    const message = `"${instance.name}" cannot be moved: ${blockers.map((blocker) => blocker.message).join(' ')}`;
+    throw new DroverError(first.code, { status: 409, retryable: false, summary: '' }, message);
+  }
+}
+
+/**
+ * Phases connecting and preparing: agrees with the destination, has it make a paused VMM, starts tracking and opens the bulk
+ * channels. Tracking starts before the first page is read, so nothing written from then on is missed.
+ */
+export async function prepare(run: SourceRun): Promise<Prepared> {
+  const { migration: m, deadlines, interruption } = run;
+  const { signal } = interruption;
+  await checkMovable(run);
+
+  const { channel, version, theirs } = await openControl(m.destination, m, deadlines, signal);
+  run.channel = channel;
+  watchEnd(run, channel);
+  const agreement = agree(theirs, m.instance.spec, m.settings.connections);
+  if (agreement.connections < m.settings.connections) {
+    m.onNote(`The destination takes ${agreement.connections} connections, not ${m.settings.connections}.`);
+  }
+
+  run.progress.enter('preparing');
+  const { identity } = m.vmm.record;
+  run.prepareSent = true;
+  await channel.send('prepare', {
+    migrationId: m.migrationId,
+    instanceId: m.instance.id,
+    epoch: String(m.epoch),
+    spec: { ...agreement.spec },
+    vmm: {
+      driver: identity.driver,
+      version: identity.version,
+      machineType: identity.machineType,
+      accelerator: identity.accelerator,
+      ramMode: 'external',
+    },
+    regions: m.vmm.regions.map(({ id, sizeBytes }) => ({ id, sizeBytes: String(sizeBytes) })),
+    populate: populateRanges(m.vmm.memory, m.vmm.regions.length),
+    connections: agreement.connections,
+    verify: m.settings.verify,
+  });
+  const { message: prepared } = await channel.expect(['prepared'], {
+    timeoutMs: deadlines.prepareMs,
+    signal,
+  });
+  const answer: Prepared['answer'] = m.settings.verify
+    ? { name: 'digest', message: watchFor(run, channel, 'digest') }
+    : { name: 'ready', message: watchFor(run, channel, 'ready') };
+
+  const tracker = await startTracking(run);
+  await interruption.race(m.vmm.prepareSave());
+  const stateSocket = join(m.runDirectory, `${m.migrationId.slice(0, 8)}.state`);
+  const sender = native().createSender({
+    memory: m.vmm.memory,
+    host: m.destination.host,
+    port: m.destination.port,
+    connections: agreement.connections,
+    version,
+    token: Buffer.from(prepared.bulkToken, 'hex'),
+    connectTimeoutMs: deadlines.connectMs,
+    stallTimeoutMs: deadlines.stallMs,
+    stateSocket,
+    stateLimitBytes: STATE_LIMIT_BYTES,
+  });
+  run.sender = sender;
+  sender.setBandwidth(BigInt(m.settings.bandwidthBytesPerSecond ?? 0));
+  await run.bulk(sender.connect());
+  run.progress.read(sender.counters);
+  return { channel, answer, tracker, sender, version, agreement, stateSocket };
+}
+
+/**
+ * A device that has pages pinned when they are write-protected writes past the tracker. Where devices pin, the guest
+ * therefore stands still, its I/O drained, while the first protection is set, as in every later round.
+ */
+async function startTracking(run: SourceRun): Promise<DirtyTracker> {
+  const tracker = run.migration.vmm.tracker();
+  run.tracker = tracker;
+  if (tracker.needsQuiescedRounds) await run.pauseGuest();
+  try {
+    await tracker.start();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw sourceErrors.error(
+      'tracker-failed',
+      `Tracking the memory of ${run.label} could not start: ${why}`,
+      cause,
+    );
+  }
+  if (run.pausedByUs) await run.resumeGuest();
+  run.interruption.throwIfInterrupted();
+  return tracker;
+}
