@@ -1,0 +1,213 @@
+/**
+ * The agent: opened in stages, each undone by its own step when a later one fails, and closed in the opposite order.
+ *
+ * directories and lock → journal → records → peers listen → VMMs adopted → API listens
+ *
+ * Peers come before adoption, for the port in use is part of what this host says of itself; control connections wait until
+ * adoption is through.
+ */
+import { networkInterfaces } from 'node:os';
+import { DestinationAgent } from '@drover/destination-agent';
+import type { Host } from '@drover/types';
+import { createQemuDriver, type VmmDriver } from '@drover/vmm';
+import type { Logger } from 'pino';
+import { startApiServer } from './api/server.js';
+import { hostAgentErrors } from './errors.js';
+import { InstanceLifecycle } from './instances/lifecycle.js';
+import { InstanceRegistry } from './instances/registry.js';
+import { OwnershipJournal } from './journal/ownership-journal.js';
+import { IncomingMigrations } from './migrations/incoming.js';
+import { OutgoingMigrations } from './migrations/outgoing.js';
+import { MigrationStore } from './migrations/store.js';
+import { type CompleteOptions, completeOptions, type HostAgentOptions } from './options.js';
+import { BulkRoutes } from './peers/bulk-routes.js';
+import { listenForPeers } from './peers/peer-server.js';
+import { adoptAll } from './restart/adopt.js';
+import { RunDirectory } from './storage/run-directory.js';
+import { StateDirectory } from './storage/state-directory.js';
+
+export interface HostAgent {
+  readonly hostId: string;
+  /** Of the HTTP API. */
+  readonly url: string;
+  /** Where other agents reach this one. */
+  readonly peer: { readonly host: string; readonly port: number };
+  /**
+   * Stops: no new work, migrations that can still be ended are ended, guests run on (R11). Takes at most about
+   * `shutdownTimeoutMs`. Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+export interface HostAgentSurroundings {
+  readonly logger: Logger;
+  /** Default: QEMU. */
+  readonly driver?: VmmDriver;
+}
+
+/** What the API serves. */
+export interface AgentParts {
+  readonly hostId: string;
+  readonly name: string;
+  readonly peer: Host['peer'];
+  readonly driver: VmmDriver;
+  readonly registry: InstanceRegistry;
+  readonly lifecycle: InstanceLifecycle;
+  readonly outgoing: OutgoingMigrations;
+  readonly store: MigrationStore;
+  readonly logger: Logger;
+  /** Errors: `agent-stopping`. */
+  refuseWhenStopping(): void;
+}
+
+/**
+ * Errors: `agent-options-invalid`, `state-directory-in-use`, `state-directory-unusable`, `run-directory-unusable`,
+ * `run-directory-too-long`, `journal-damaged`, `instance-record-damaged`, `listen-address-in-use`, `listen-failed`. On failure nothing is
+ * left listening or locked. A host without QEMU is no failure: GET /host says what is missing.
+ */
+export async function startHostAgent(
+  given: HostAgentOptions,
+  surroundings: HostAgentSurroundings,
+): Promise<HostAgent> {
+  const options = completeOptions(given);
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    return await open(options, surroundings, undo);
+  } catch (thrown) {
+    for (const step of undo.toReversed()) await step();
+    throw thrown;
+  }
+}
+
+async function open(
+  options: CompleteOptions,
+  { logger, driver = qemu(options, logger) }: HostAgentSurroundings,
+  undo: (() => Promise<void> | void)[],
+): Promise<HostAgent> {
+  const runDirectory = await RunDirectory.open(options.runDir);
+  const state = await StateDirectory.open(options.stateDir);
+  undo.push(() => state.close());
+  const journal = await OwnershipJournal.open(state.journalFile);
+  undo.push(() => journal.close());
+  if (journal.wasTorn) logger.warn('the last line of the ownership journal was torn by a crash and is cut');
+  const registry = new InstanceRegistry(state.instances, logger);
+  await registry.load();
+  const store = new MigrationStore(state.migrations, logger);
+  await store.load();
+
+  const stopping = new AbortController();
+  const shutdown = stopping.signal;
+  const { name, powerDownTimeoutMs } = options;
+  const lifecycle = new InstanceLifecycle({
+    registry,
+    driver,
+    runDirectory,
+    knownEpoch: (id) => journal.knownEpoch(id),
+    powerDownTimeoutMs,
+    shutdown,
+  });
+  const shared = { hostName: name, registry, lifecycle, journal, store, runDirectory, logger };
+  const outgoing = new OutgoingMigrations({ ...shared, shutdown });
+  const bulkRoutes = new BulkRoutes();
+  const incoming = new IncomingMigrations({ ...shared, driver, bulkRoutes });
+  const destination = new DestinationAgent(incoming);
+  undo.push(() => {
+    stopping.abort();
+    for (const instance of registry.list()) instance.detach()?.release();
+  });
+
+  let letIn: () => void = () => undefined;
+  const adopted = new Promise<void>((resolve) => {
+    letIn = resolve;
+  });
+  const peers = listenForPeers({
+    ...options.peerListen,
+    handshakeTimeoutMs: options.peerHandshakeTimeoutMs,
+    bulkRoutes,
+    async acceptControl(socket, preamble) {
+      await adopted;
+      await destination.accept(socket, preamble);
+    },
+    logger,
+  });
+  undo.push(() => peers.close());
+  await adoptAll({
+    ...shared,
+    driver,
+    outgoing,
+    incoming,
+    restore: (identity, vmm) => destination.restore(identity, vmm),
+  });
+  letIn();
+
+  const peer = { host: advertised(options.peerListen), port: peers.port };
+  const agent: AgentParts = {
+    ...shared,
+    hostId: state.hostId,
+    name,
+    peer,
+    driver,
+    outgoing,
+    refuseWhenStopping() {
+      if (!shutdown.aborted) return;
+      throw hostAgentErrors.error(
+        'agent-stopping',
+        `The agent ${name} is stopping; try again once it is back.`,
+      );
+    },
+  };
+  const api = await startApiServer(agent, { ...options.listen, heartbeatMs: options.heartbeatMs });
+  logger.info({ url: api.url, peer, hostId: state.hostId }, 'host agent ready');
+
+  const close = async (): Promise<void> => {
+    logger.info('host agent stopping');
+    stopping.abort();
+    peers.close();
+    await within(options.shutdownTimeoutMs, [
+      outgoing.close(),
+      destination.close().then(() => incoming.settled()),
+    ]);
+    await api.close(options.shutdownTimeoutMs);
+    for (const instance of registry.list()) {
+      instance.detach()?.release();
+      await instance.flushed();
+    }
+    await journal.close();
+    await state.close();
+    logger.info('host agent stopped; guests run on');
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    hostId: state.hostId,
+    url: api.url,
+    peer,
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function qemu({ qemuBinary }: CompleteOptions, logger: Logger): VmmDriver {
+  return createQemuDriver({ logger, ...(qemuBinary === undefined ? {} : { qemuBinary }) });
+}
+
+/** Waits for all of `work`, but not longer than `timeoutMs`; what is left goes on by itself and is found again at the next start. */
+async function within(timeoutMs: number, work: readonly Promise<unknown>[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([Promise.allSettled(work), deadline]);
+  clearTimeout(timer);
+}
+
+/** The host that peers are told; for a wildcard address the first of this machine's own that is not its loopback. */
+function advertised({ host, advertise }: CompleteOptions['peerListen']): string {
+  if (advertise !== undefined) return advertise;
+  if (host !== '0.0.0.0' && host !== '::') return host;
+  const outward = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ internal, family }) => !internal && family === 'IPv4');
+  return outward?.address ?? '127.0.0.1';
+}

@@ -1,0 +1,140 @@
+/** The journal's file: an open descriptor into preallocated space, so that an append costs one write and one fdatasync. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { hostAgentErrors } from '../errors.js';
+import { syncDirectory, writeFileAtomic } from '../storage/atomic-file.js';
+import { isSystemError } from '../storage/state-directory.js';
+import { parseJournal } from './parse.js';
+import { encodeLine } from './record.js';
+
+/** Zeros are written this far ahead, bytes: a sync within them changes no metadata of the file. */
+const PREALLOCATE_BYTES = 64 * 1024;
+
+export class JournalFile {
+  readonly path: string;
+  /** Documents found at opening, header first. */
+  readonly documents: readonly unknown[];
+  /** True when a crash had torn the last line; it was cut. */
+  readonly wasTorn: boolean;
+  readonly #handle: FileHandle;
+  #end: number;
+  #allocated: number;
+  #queue: Promise<void> = Promise.resolve();
+  #failure: unknown = null;
+
+  private constructor(
+    path: string,
+    handle: FileHandle,
+    parsed: { documents: readonly unknown[]; end: number; torn: boolean },
+    allocated: number,
+  ) {
+    this.path = path;
+    this.#handle = handle;
+    this.documents = parsed.documents;
+    this.wasTorn = parsed.torn;
+    this.#end = parsed.end;
+    this.#allocated = allocated;
+  }
+
+  /** Bytes in use. */
+  get length(): number {
+    return this.#end;
+  }
+
+  /** Opens the file, or makes it with `header`. Errors: `journal-damaged`, `journal-write-failed`. */
+  static async open(path: string, header: object): Promise<JournalFile> {
+    let handle: FileHandle;
+    try {
+      handle = await open(path, 'r+');
+    } catch (thrown) {
+      if (!isSystemError(thrown) || thrown.code !== 'ENOENT') throw writeFailed(path, thrown);
+      await JournalFile.replace(path, [header]);
+      handle = await open(path, 'r+');
+    }
+    try {
+      const bytes = await handle.readFile();
+      const parsed = parseJournal(bytes);
+      if (parsed.kind === 'damaged') throw damaged(path, `${parsed.reason} (at byte ${parsed.offset})`);
+      if (parsed.torn) {
+        await handle.truncate(parsed.end);
+        await handle.sync();
+      }
+      const file = new JournalFile(path, handle, parsed, parsed.torn ? parsed.end : bytes.length);
+      await file.#preallocate();
+      await syncDirectory(dirname(path));
+      return file;
+    } catch (thrown) {
+      await handle.close();
+      throw isSystemError(thrown) ? writeFailed(path, thrown) : thrown;
+    }
+  }
+
+  /** Replaces the file by these documents, atomically. Only while nobody has it open. */
+  static async replace(path: string, documents: readonly object[]): Promise<void> {
+    try {
+      await writeFileAtomic(path, Buffer.concat(documents.map(encodeLine)).toString('utf8'));
+    } catch (cause) {
+      throw writeFailed(path, cause);
+    }
+  }
+
+  /**
+   * Appends one line and resolves once it is synced. After a failure nobody can say what is on the disk, so this and every
+   * later append rejects with `journal-write-failed`.
+   */
+  append(document: object): Promise<void> {
+    const appended = this.#queue.then(() => this.#write(encodeLine(document)));
+    this.#queue = appended.then(
+      () => this.#preallocateQuietly(),
+      () => undefined,
+    );
+    return appended;
+  }
+
+  /** Waits for appends under way and closes. */
+  async close(): Promise<void> {
+    await this.#queue;
+    await this.#handle.close();
+  }
+
+  async #write(line: Buffer): Promise<void> {
+    if (this.#failure !== null) throw writeFailed(this.path, this.#failure);
+    try {
+      await this.#handle.write(line, 0, line.length, this.#end);
+      await this.#handle.datasync();
+      this.#end += line.length;
+    } catch (cause) {
+      this.#failure = cause;
+      throw writeFailed(this.path, cause);
+    }
+  }
+
+  /** Room ahead is a matter of speed only: without it an append grows the file. */
+  async #preallocateQuietly(): Promise<void> {
+    await this.#preallocate().catch(() => undefined);
+  }
+
+  async #preallocate(): Promise<void> {
+    if (this.#allocated - this.#end >= PREALLOCATE_BYTES / 4) return;
+    const from = Math.max(this.#allocated, this.#end);
+    const zeros = Buffer.alloc(this.#end + PREALLOCATE_BYTES - from);
+    await this.#handle.write(zeros, 0, zeros.length, from);
+    await this.#handle.sync();
+    this.#allocated = from + zeros.length;
+  }
+}
+
+export function damaged(path: string, reason: string) {
+  return hostAgentErrors.error(
+    'journal-damaged',
+    `The ownership journal ${path} is damaged: ${reason}. Restore it from a copy; do not delete it while guests run, for it alone says which host may run them.`,
+  );
+}
+
+function writeFailed(path: string, cause: unknown) {
+  return hostAgentErrors.error(
+    'journal-write-failed',
+    `The ownership journal ${path} cannot be written (${cause instanceof Error ? cause.message : String(cause)}); free space or repair the disk, then restart the agent.`,
+    cause,
+  );
+}

@@ -1,0 +1,99 @@
+/** One migration as this host shows it, in either role: its view, its events, and the wish to cancel it. */
+import { join } from 'node:path';
+import type { MigrationView } from '@drover/protocol';
+import type { ErrorBody, MigrationPhase, MigrationProgress, MigrationReport } from '@drover/types';
+import { writeFileAtomic } from '../storage/atomic-file.js';
+import { MigrationEvents } from './events.js';
+
+export class Migration {
+  readonly events = new MigrationEvents();
+  /** Resolves when the migration has ended and its end is on disk. */
+  readonly ended: Promise<void>;
+  readonly #path: string;
+  readonly #cancel = new AbortController();
+  #view: MigrationView;
+  #writes: Promise<void> = Promise.resolve();
+  #resolveEnded: () => void = () => undefined;
+
+  /** `directory` is the state directory's `migrations`. */
+  constructor(view: MigrationView, directory: string) {
+    this.#view = Object.freeze(view);
+    this.#path = join(directory, `${view.id}.json`);
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    if (view.endedAt !== null) this.#publishEnd();
+  }
+
+  get view(): MigrationView {
+    return this.#view;
+  }
+
+  /** Aborted by {@link cancel}. */
+  get cancelled(): AbortSignal {
+    return this.#cancel.signal;
+  }
+
+  cancel(): void {
+    this.#cancel.abort();
+  }
+
+  phase(phase: MigrationPhase): void {
+    this.#change({ phase });
+  }
+
+  progress(progress: MigrationProgress): void {
+    this.#change({ progress, phase: progress.phase });
+    this.events.publish({ kind: 'progress', at: now(), progress });
+  }
+
+  note(message: string): void {
+    this.events.publish({ kind: 'note', at: now(), message });
+  }
+
+  /** Relinquished, and nobody knows yet what the destination did. */
+  async inDoubt(error: ErrorBody): Promise<void> {
+    this.#change({ state: 'in-doubt', error });
+    this.note(error.message);
+    await this.persist();
+  }
+
+  async end(
+    change: Pick<MigrationView, 'state' | 'report' | 'error'> & { phase?: MigrationPhase },
+  ): Promise<void> {
+    this.#change({ ...change, endedAt: now() });
+    try {
+      await this.persist();
+    } finally {
+      this.#publishEnd();
+    }
+  }
+
+  /** The source's report, which reaches the destination after the end. */
+  async report(report: MigrationReport): Promise<void> {
+    this.#change({ report });
+    await this.persist();
+  }
+
+  /** Writes the view as it is; resolves when it is on disk. */
+  persist(): Promise<void> {
+    const text = `${JSON.stringify(this.#view, null, 2)}\n`;
+    const written = this.#writes.then(() => writeFileAtomic(this.#path, text));
+    this.#writes = written.catch(() => undefined);
+    return written;
+  }
+
+  #change(change: Partial<MigrationView>): void {
+    this.#view = Object.freeze({ ...this.#view, ...change });
+  }
+
+  #publishEnd(): void {
+    this.events.publish({ kind: 'ended', at: now(), migration: this.#view });
+    this.events.trim();
+    this.#resolveEnded();
+  }
+}
+
+function now(): string {
+  return new Date().toISOString();
+}

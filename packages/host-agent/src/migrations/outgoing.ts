@@ -1,0 +1,262 @@
+/** Migrations that leave this host: what surrounds the sending half, from the request to what is left of the instance. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { formatHostPort, parseHostPort } from '@drover/protocol';
+import {
+  type InDoubtMigration,
+  type InDoubtOutcome,
+  migrateOut,
+  type PeerAddress,
+  type SourceOutcome,
+  settleInDoubt,
+} from '@drover/source-agent';
+import { type MigrationSettings, toErrorBody } from '@drover/types';
+import type { Vmm } from '@drover/vmm';
+import type { Logger } from 'pino';
+import { hostAgentErrors } from '../errors.js';
+import type { Instance } from '../instances/instance.js';
+import type { InstanceLifecycle } from '../instances/lifecycle.js';
+import type { InstanceRegistry } from '../instances/registry.js';
+import { sourceJournal } from '../journal/migration-journals.js';
+import type { OwnershipJournal } from '../journal/ownership-journal.js';
+import { RELEASE } from '../release.js';
+import type { RunDirectory } from '../storage/run-directory.js';
+import type { Migration } from './migration.js';
+import { type MigrationStore, newMigrationView } from './store.js';
+
+export interface OutgoingOptions {
+  readonly hostName: string;
+  readonly registry: InstanceRegistry;
+  readonly lifecycle: InstanceLifecycle;
+  readonly journal: OwnershipJournal;
+  readonly store: MigrationStore;
+  readonly runDirectory: RunDirectory;
+  readonly logger: Logger;
+  /** The agent is stopping. */
+  readonly shutdown: AbortSignal;
+}
+
+export interface OutgoingRequest {
+  /** Id or name. */
+  readonly instance: string;
+  readonly destination: PeerAddress;
+  readonly settings: MigrationSettings;
+}
+
+export class OutgoingMigrations {
+  readonly #options: OutgoingOptions;
+  readonly #running = new Map<Migration, Promise<void>>();
+
+  constructor(options: OutgoingOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Begins a migration and resolves with its record; it goes on by itself. Errors: `instance-not-found`,
+   * `instance-not-running`, `instance-busy`, `instance-in-doubt`.
+   */
+  async start(request: OutgoingRequest): Promise<Migration> {
+    const { registry, store, journal, runDirectory } = this.#options;
+    const instance = registry.find(request.instance);
+    const end = instance.begin('migrate');
+    let migration: Migration | undefined;
+    try {
+      const { vmm } = instance;
+      const { life, epoch } = instance.snapshot;
+      if (vmm === null || life !== 'running') {
+        throw hostAgentErrors.error(
+          'instance-not-running',
+          `Instance ${instance.name} is ${life} and only a running instance is moved live; start it first.`,
+        );
+      }
+      const id = randomUUID();
+      migration = await store.add(
+        newMigrationView({
+          id,
+          instanceId: instance.id,
+          instanceName: instance.name,
+          role: 'source',
+          peer: formatHostPort(request.destination),
+          phase: 'connecting',
+        }),
+      );
+      // In this order: whatever the journal says of a migration, the instance's record leads an agent that restarts to it.
+      await instance.publish({ life: 'migrating-out', migration: { id, role: 'source' } });
+      await journal.write({
+        role: 'source',
+        migrationId: id,
+        instanceId: instance.id,
+        state: 'owned',
+        epoch,
+      });
+      await mkdir(runDirectory.migration(id), { recursive: true, mode: 0o700 });
+      this.#track(migration, this.#run(instance, vmm, migration, request, end).finally(end));
+      return migration;
+    } catch (thrown) {
+      if (migration) await store.discard(migration);
+      if (instance.snapshot.migration?.role === 'source') {
+        await instance.publish({ life: 'running', migration: null });
+      }
+      end();
+      throw thrown;
+    }
+  }
+
+  /** Goes on asking for the outcome of a handover that an earlier agent began. The VMM is paused, or null: gone. */
+  settle(instance: Instance, vmm: Vmm | null, migration: Migration): void {
+    const entry = this.#options.journal.find('source', migration.view.id);
+    if (entry === null) return;
+    const inDoubt = this.#inDoubt(
+      instance,
+      vmm,
+      migration,
+      parseHostPort(migration.view.peer),
+      entry.epoch - 1n,
+    );
+    const run = settleInDoubt(inDoubt)
+      .catch((thrown: unknown): InDoubtOutcome => ({ kind: 'in-doubt', error: toErrorBody(thrown) }))
+      .then((outcome) => this.#settled(instance, migration, outcome, () => undefined));
+    this.#track(migration, run);
+  }
+
+  /** Cancels what can still be cancelled and waits for everything that runs. */
+  async close(): Promise<void> {
+    for (const migration of this.#running.keys()) migration.cancel();
+    await Promise.allSettled(this.#running.values());
+  }
+
+  #track(migration: Migration, run: Promise<void>): void {
+    const tracked = run
+      .catch((err: unknown) => {
+        this.#options.logger.error(
+          { err, migration: migration.view.id },
+          'a migration could not be recorded',
+        );
+      })
+      .finally(() => this.#running.delete(migration));
+    this.#running.set(migration, tracked);
+  }
+
+  async #run(
+    instance: Instance,
+    vmm: Vmm,
+    migration: Migration,
+    request: OutgoingRequest,
+    end: () => void,
+  ): Promise<void> {
+    const runDirectory = this.#options.runDirectory.migration(migration.view.id);
+    const { epoch } = instance.snapshot;
+    let outcome: SourceOutcome;
+    try {
+      outcome = await migrateOut({
+        ...this.#inDoubt(instance, vmm, migration, request.destination, epoch),
+        vmm,
+        instance: { id: instance.id, name: instance.name, spec: instance.spec },
+        settings: request.settings,
+        runDirectory,
+        signal: migration.cancelled,
+        onProgress: (progress) => migration.progress(progress),
+        onPhase: (phase) => migration.phase(phase),
+        onInDoubt: (reason) => {
+          void this.#nowInDoubt(instance, migration, reason);
+        },
+      });
+    } catch (thrown) {
+      outcome = await this.#afterBug(vmm, migration, thrown);
+    }
+    await rm(runDirectory, { recursive: true, force: true });
+    await this.#settled(instance, migration, outcome, end);
+  }
+
+  #inDoubt(
+    instance: Instance,
+    vmm: Vmm | null,
+    migration: Migration,
+    destination: PeerAddress,
+    epoch: bigint,
+  ): InDoubtMigration {
+    const { hostName, journal, shutdown, logger } = this.#options;
+    const parties = { migrationId: migration.view.id, instanceId: instance.id };
+    return {
+      migrationId: migration.view.id,
+      instance: { id: instance.id, name: instance.name },
+      epoch,
+      vmm,
+      destination,
+      journal: sourceJournal(journal, parties, epoch),
+      release: RELEASE,
+      hostName,
+      shutdown,
+      logger: logger.child({ migration: migration.view.id, instance: instance.id }),
+      onNote: (text) => migration.note(text),
+    };
+  }
+
+  /** The sending half reports failures as outcomes; what it throws is a bug, and then only the journal counts. */
+  async #afterBug(vmm: Vmm, migration: Migration, thrown: unknown): Promise<SourceOutcome> {
+    const error = toErrorBody(thrown);
+    this.#options.logger.error({ err: thrown, migration: migration.view.id }, 'the sending half failed');
+    const entry = this.#options.journal.find('source', migration.view.id);
+    if (entry?.state === 'relinquished' || entry?.state === 'done') return { kind: 'in-doubt', error };
+    const status = await vmm.status().catch(() => 'gone' as const);
+    if (status === 'paused') await vmm.resume().catch(() => undefined);
+    return { kind: 'failed', error, guest: status === 'gone' ? 'gone' : 'running' };
+  }
+
+  async #nowInDoubt(
+    instance: Instance,
+    migration: Migration,
+    reason: ReturnType<typeof toErrorBody>,
+  ): Promise<void> {
+    const { code, message } = reason;
+    try {
+      await instance.publish({ life: 'in-doubt', error: { code, message } });
+      await migration.inDoubt(reason);
+    } catch (err) {
+      this.#options.logger.error({ err, migration: migration.view.id }, 'the doubt could not be recorded');
+    }
+  }
+
+  async #settled(
+    instance: Instance,
+    migration: Migration,
+    outcome: SourceOutcome | InDoubtOutcome,
+    end: () => void,
+  ): Promise<void> {
+    if (outcome.kind === 'in-doubt') return this.#nowInDoubt(instance, migration, outcome.error);
+    const { journal, lifecycle } = this.#options;
+    const entry = journal.find('source', migration.view.id);
+    if (outcome.kind === 'completed') {
+      await this.depart(instance, migration);
+      const report = 'report' in outcome ? outcome.report : null;
+      await migration.end({ state: 'completed', phase: 'done', report, error: null });
+      return;
+    }
+    if (entry?.state === 'owned') {
+      await journal
+        .write({ ...entry, state: 'aborted' })
+        .catch((err: unknown) => instance.logger.error({ err }, 'the abort could not be journaled'));
+    }
+    await instance.publish({
+      // What is gone is found out, and said, when the operation is released.
+      life: outcome.guest === 'running' ? 'running' : 'paused',
+      error: null,
+      migration: null,
+      ...(entry?.state === 'taken-back' ? { epoch: entry.epoch } : {}),
+    });
+    // What can be seen to have ended must not be busy with ending.
+    end();
+    lifecycle.settle(instance);
+    await migration.end({ state: outcome.kind, report: null, error: outcome.error });
+  }
+
+  /** The instance runs elsewhere: its record goes, its console log stays with the migration. */
+  async depart(instance: Instance, migration: Migration): Promise<void> {
+    instance.detach();
+    await instance.flushed();
+    await rename(instance.logFile, this.#options.store.logFile(migration.view.id)).catch(() => undefined);
+    await instance.removeFiles();
+    this.#options.registry.forget(instance);
+    instance.logger.info({ migration: migration.view.id }, 'instance moved away');
+  }
+}

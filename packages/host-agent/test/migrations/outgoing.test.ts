@@ -1,0 +1,124 @@
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:net';
+import type { MigrationEvent } from '@drover/protocol';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { spec, startTestAgent } from '../support/agent.js';
+import { until } from '../support/until.js';
+
+/** A peer that takes connections and says nothing. */
+async function silentPeer(): Promise<{ host: string; port: number }> {
+  const sockets = new Set<{ destroy(): void }>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+}
+
+async function collect(events: AsyncIterable<MigrationEvent>): Promise<MigrationEvent[]> {
+  const all: MigrationEvent[] = [];
+  for await (const event of events) all.push(event);
+  return all;
+}
+
+describe('a migration over the API', () => {
+  it('that reaches nobody fails with the reason, and the guest goes on (R2)', async () => {
+    const test = await startTestAgent();
+    const { id: instanceId } = await test.client.createInstance({ spec: spec('web-1'), start: true });
+    const started = await test.client.startMigration({
+      instance: 'web-1',
+      destination: { host: '127.0.0.1', port: 9 },
+      settings: {},
+    });
+    expect(started).toMatchObject({
+      instanceName: 'web-1',
+      role: 'source',
+      peer: '127.0.0.1:9',
+      state: 'running',
+    });
+    const events = await collect(test.client.watchMigration(started.id));
+    const last = events.at(-1);
+    expect(last).toMatchObject({ kind: 'ended', migration: { state: 'failed', id: started.id } });
+    expect(last?.kind === 'ended' && last.migration.error?.message).toContain('127.0.0.1:9');
+    await until(
+      () => test.client.getInstance('web-1'),
+      ({ state }) => state.life === 'running' && state.epoch === '1',
+    );
+    expect(test.host.running(instanceId)).toHaveLength(1);
+    await test.restart();
+    const kept = await test.client.getMigration(started.id);
+    expect(kept).toEqual(last?.kind === 'ended' ? last.migration : null);
+    expect(await test.client.listMigrations()).toEqual([kept]);
+  });
+
+  it('is one at a time for an instance, and can be cancelled', async () => {
+    const test = await startTestAgent();
+    await test.client.createInstance({ spec: spec('web-1'), start: true });
+    const destination = await silentPeer();
+    const request = { instance: 'web-1', destination, settings: {} };
+    const first = await test.client.startMigration(request);
+    expect((await test.client.getInstance('web-1')).state.life).toBe('migrating-out');
+    await expect(test.client.startMigration(request)).rejects.toMatchObject({
+      code: 'instance-busy',
+      retryable: true,
+    });
+    await expect(test.client.stopInstance('web-1')).rejects.toMatchObject({ code: 'instance-busy' });
+    const cancelled = await test.client.cancelMigration(first.id);
+    expect(cancelled).toMatchObject({ state: 'cancelled', error: { code: 'migration-cancelled' } });
+    expect(cancelled.endedAt).not.toBeNull();
+    expect(await test.client.cancelMigration(first.id)).toEqual(cancelled);
+    const again = await test.client.startMigration(request);
+    expect((await test.client.cancelMigration(again.id)).state).toBe('cancelled');
+  });
+
+  it('needs a running instance', async () => {
+    const test = await startTestAgent();
+    await test.client.createInstance({ spec: spec('web-1') });
+    const destination = { host: '127.0.0.1', port: 9 };
+    await expect(
+      test.client.startMigration({ instance: 'web-1', destination, settings: {} }),
+    ).rejects.toMatchObject({ code: 'instance-not-running' });
+    await expect(
+      test.client.startMigration({ instance: 'nobody', destination, settings: {} }),
+    ).rejects.toMatchObject({ code: 'instance-not-found' });
+    expect(await test.client.listMigrations()).toEqual([]);
+    await expect(test.client.getMigration('nothing')).rejects.toMatchObject({ code: 'migration-not-found' });
+  });
+
+  it('ends, with the guest running, when the agent stops before the handover (R11)', async () => {
+    const test = await startTestAgent();
+    const { id } = await test.client.createInstance({ spec: spec('web-1'), start: true });
+    const migration = await test.client.startMigration({
+      instance: 'web-1',
+      destination: await silentPeer(),
+      settings: {},
+    });
+    await test.restart(() => {
+      expect(test.host.running(id)).toHaveLength(1);
+    });
+    expect((await test.client.getMigration(migration.id)).state).toBe('failed');
+    expect((await test.client.getInstance('web-1')).state.life).toBe('running');
+  });
+
+  it('whose guest ends meanwhile leaves an instance that says so', async () => {
+    const test = await startTestAgent();
+    const { state } = await test.client.createInstance({ spec: spec('web-1'), start: true });
+    const migration = await test.client.startMigration({
+      instance: 'web-1',
+      destination: await silentPeer(),
+      settings: {},
+    });
+    test.host.vmms.get(state.vmmId)?.happen({ kind: 'exited', message: 'QEMU was killed.' }, 'gone');
+    const events = await collect(test.client.watchMigration(migration.id));
+    expect(events.at(-1)).toMatchObject({ kind: 'ended', migration: { state: 'failed' } });
+    await until(
+      () => test.client.getInstance('web-1'),
+      (view) => view.state.life === 'failed',
+    );
+  });
+});

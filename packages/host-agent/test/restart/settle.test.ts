@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import type { InstanceView } from '@drover/protocol';
+import { formatHostPort } from '@drover/protocol';
+import { describe, expect, it } from 'vitest';
+import type { OwnershipState } from '../../src/journal/states.js';
+import { spec, startTestAgent, type TestAgent } from '../support/agent.js';
+import type { FakeVmm } from '../support/fake-driver.js';
+import { interruptedAt } from '../support/interrupted.js';
+import { until } from '../support/until.js';
+
+interface Handover {
+  readonly north: TestAgent;
+  readonly south: TestAgent;
+  readonly instance: InstanceView;
+  readonly migrationId: string;
+  readonly northVmm: FakeVmm;
+  readonly southVmm: FakeVmm;
+}
+
+/** Both agents were restarted in the middle of a handover: north had relinquished, south's journal had come as far as `states`. */
+async function cutHandover(states: readonly OwnershipState[]): Promise<Handover> {
+  const [north, south] = [await startTestAgent(), await startTestAgent({ name: 'south' })];
+  const instance = await north.client.createInstance({ spec: spec('web-1'), start: true });
+  const there = await south.client.createInstance({ id: instance.id, spec: spec('web-1'), start: true });
+  const northVmm = north.host.vmms.get(instance.state.vmmId) as FakeVmm;
+  const southVmm = south.host.vmms.get(there.state.vmmId) as FakeVmm;
+  await northVmm.pause();
+  await southVmm.pause();
+  const migrationId = randomUUID();
+  await south.restart(async () => {
+    const reached = states.map((state) => [state, 2n] as const);
+    await interruptedAt(south, there, 'destination', reached, { migrationId });
+  });
+  await north.restart(async () => {
+    const peer = formatHostPort(south.agent.peer);
+    await interruptedAt(
+      north,
+      instance,
+      'source',
+      [
+        ['owned', 1n],
+        ['relinquished', 2n],
+      ],
+      { migrationId, peer },
+    );
+  });
+  return { north, south, instance, migrationId, northVmm, southVmm };
+}
+
+const ended = ({ north, migrationId }: Handover) =>
+  until(
+    () => north.client.getMigration(migrationId),
+    ({ endedAt }) => endedAt !== null,
+  );
+
+describe('a handover that both agents were restarted in', () => {
+  it('is finished when the destination was ready: it is told again, and alone runs the guest (R1, R2, R4)', async () => {
+    const cut = await cutHandover(['preparing', 'ready']);
+    expect((await ended(cut)).state).toBe('completed');
+    expect(cut.northVmm.state).toBe('gone');
+    expect(cut.southVmm.state).toBe('running');
+    expect(await cut.north.client.listInstances()).toEqual([]);
+    const arrived = await until(
+      () => cut.south.client.getInstance(cut.instance.id),
+      ({ state }) => state.life === 'running',
+    );
+    expect(arrived.state.epoch).toBe('2');
+    expect((await cut.south.client.getMigration(cut.migrationId)).state).toBe('completed');
+    expect((await cut.south.client.stopInstance('web-1', { force: true })).state.life).toBe('stopped');
+  });
+
+  it('is finished when the destination owned the instance already', async () => {
+    const cut = await cutHandover(['preparing', 'ready', 'owned']);
+    expect(cut.southVmm.state).toBe('running');
+    expect((await ended(cut)).state).toBe('completed');
+    expect(cut.northVmm.state).toBe('gone');
+    expect(await cut.north.client.listInstances()).toEqual([]);
+  });
+
+  it('is taken back, under a higher epoch, when the destination had aborted (R1, R2)', async () => {
+    const cut = await cutHandover(['preparing', 'aborted']);
+    const migration = await ended(cut);
+    expect(migration).toMatchObject({ state: 'failed', error: { code: 'destination-did-not-take-over' } });
+    expect(cut.northVmm.state).toBe('running');
+    expect(cut.southVmm.state).toBe('gone');
+    const { state } = await cut.north.client.getInstance('web-1');
+    expect(state).toMatchObject({ life: 'running', epoch: '3', error: null });
+    expect(await cut.south.client.listInstances()).toEqual([]);
+  });
+});
