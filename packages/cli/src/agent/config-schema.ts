@@ -1,0 +1,47 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+
+export const DEFAULT_STATE_DIRECTORY = '/var/lib/drover';
+export const DEFAULT_RUN_DIRECTORY = '/run/drover';
+
+/** `host:port`, `[::1]:port`; port 0 lets the kernel choose. */
+const address = z.string().transform((text, issues) => {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host !== undefined && port <= 65_535) return { host, port };
+  issues.addIssue({ code: 'custom', message: 'is not HOST:PORT, for example 127.0.0.1:7700' });
+  return z.NEVER;
+});
+
+const directory = z.string().min(1, 'is empty').startsWith('/', 'is not an absolute path');
+
+/**
+ * The configuration of `drover agent`, by the names that its TOML file uses. The environment has the same names in capitals after
+ * `DROVER_` with `_` for `-`, and flags have them after `--`. To add a key: here, and in `hostAgentOptions` in `run.ts`, and the flag in `commands/agent.ts`.
+ */
+export const agentConfigSchema = z.strictObject({
+  /** What people call this host. */
+  name: z
+    .string()
+    .min(1)
+    .max(253)
+    .default(() => hostname()),
+  /** What must outlive a restart: instances, the ownership journal, logs. */
+  'state-dir': directory.default(DEFAULT_STATE_DIRECTORY),
+  /** Sockets of running VMMs; short, because a unix socket path ends at 107 bytes. */
+  'run-dir': directory.default(DEFAULT_RUN_DIRECTORY),
+  /** The agent API. It has no authentication: keep it on an address that only trusted programs reach. */
+  listen: address.prefault('127.0.0.1:7700'),
+  /** Where other agents connect to move guests here. */
+  'peer-listen': address.prefault('127.0.0.1:7701'),
+  /** Name or address that others shall use for `peer-listen`; needed where that is a wildcard. */
+  'peer-advertise': z.string().min(1).max(253).optional(),
+  /** QEMU to start guests with; looked up in PATH where it is not a path. */
+  'qemu-binary': z.string().min(1).optional(),
+  'log-level': z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+export type AgentConfig = z.output<typeof agentConfigSchema>;
+export type AgentConfigKey = keyof typeof agentConfigSchema.shape;
+export const agentConfigKeys = Object.keys(agentConfigSchema.shape) as AgentConfigKey[];

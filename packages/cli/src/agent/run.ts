@@ -1,0 +1,68 @@
+import { startHostAgent } from '@drover/host-agent';
+import { destination, pino } from 'pino';
+import { abortOnInterrupt, type CommandContext } from '../context.js';
+import { loadAgentConfig } from './config.js';
+import type { AgentConfig } from './config-schema.js';
+
+/** Flags of `drover agent` as commander hands them over. */
+export interface AgentFlags {
+  readonly config?: string;
+  readonly name?: string;
+  readonly stateDir?: string;
+  readonly runDir?: string;
+  readonly listen?: string;
+  readonly peerListen?: string;
+  readonly peerAdvertise?: string;
+  readonly qemuBinary?: string;
+  readonly logLevel?: string;
+}
+
+/** Runs an agent until SIGTERM or SIGINT. Errors: those of the configuration and of {@link startHostAgent}. */
+export async function runAgent(flags: AgentFlags, context: CommandContext): Promise<void> {
+  const config = await loadAgentConfig({
+    file: flags.config,
+    environment: context.environment,
+    flags: {
+      name: flags.name,
+      'state-dir': flags.stateDir,
+      'run-dir': flags.runDir,
+      listen: flags.listen,
+      'peer-listen': flags.peerListen,
+      'peer-advertise': flags.peerAdvertise,
+      'qemu-binary': flags.qemuBinary,
+      'log-level': flags.logLevel,
+    },
+  });
+  // Synchronous, so that the last lines before an end are there to be read.
+  const logger = pino({ level: config['log-level'] }, destination({ fd: 2, sync: true }));
+  const { signal, release } = abortOnInterrupt(context);
+  try {
+    const agent = await startHostAgent(hostAgentOptions(config), { logger });
+    context.stdout.write(`${JSON.stringify({ ready: true, url: agent.url, peer: agent.peer })}\n`);
+    await aborted(signal);
+    logger.info({ signal: String(signal.reason) }, 'stopping; guests go on');
+    await agent.close();
+  } finally {
+    release();
+  }
+}
+
+function hostAgentOptions(config: AgentConfig): Parameters<typeof startHostAgent>[0] {
+  const advertise = config['peer-advertise'];
+  const qemuBinary = config['qemu-binary'];
+  return {
+    name: config.name,
+    stateDir: config['state-dir'],
+    runDir: config['run-dir'],
+    listen: config.listen,
+    peerListen: { ...config['peer-listen'], ...(advertise === undefined ? {} : { advertise }) },
+    ...(qemuBinary === undefined ? {} : { qemuBinary }),
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

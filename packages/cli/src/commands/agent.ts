@@ -1,0 +1,32 @@
+import type { Command } from 'commander';
+import type { AgentFlags } from '../agent/run.js';
+import type { CommandContext } from '../context.js';
+import { withExamples } from './options.js';
+
+export function addAgentCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('agent')
+    .description(
+      'Run the host agent of this node until SIGTERM or SIGINT. Guests go on when it stops.\n' +
+        'Prints one line of JSON on standard output once it is ready; logs go to standard error as JSON lines.',
+    )
+    .option('--config <file>', 'TOML file; the environment (DROVER_*) and then the flags below are stronger')
+    .option('--name <name>', 'what people call this host')
+    .option('--state-dir <directory>', 'instances, ownership journal, logs')
+    .option('--run-dir <directory>', 'sockets of running VMMs; must be short')
+    .option('--listen <host:port>', 'where the agent API listens')
+    .option('--peer-listen <host:port>', 'where other agents connect to move guests here')
+    .option('--peer-advertise <host>', 'name or address that other agents shall use instead')
+    .option('--qemu-binary <path>', 'QEMU to start guests with')
+    .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
+    .action(async (flags: AgentFlags) => {
+      // The agent brings the server and the native addon, which no other command shall wait for.
+      const { runAgent } = await import('../agent/run.js');
+      await runAgent(flags, context);
+    });
+  withExamples(
+    command,
+    'drover agent --config /etc/drover/agent.toml',
+    'drover agent --name a --state-dir /tmp/a --run-dir /run/a --listen 127.0.0.1:7700 --peer-listen 127.0.0.1:7701',
+  );
+}

@@ -1,0 +1,29 @@
+import type { MigrationView } from '@drover/protocol';
+
+/**
+ * Codes of what goes wrong by itself while two agents find together: links, deadlines, the guest. Everything else that ends a
+ * migration before its first round is somebody saying no.
+ */
+const mishaps: ReadonlySet<string> = new Set([
+  'bulk-failed',
+  'control-lost',
+  'guest-ended',
+  'guest-was-reset',
+  'internal',
+  'migration-interrupted',
+  'migration-timed-out',
+  'peer-closed',
+  'peer-silent',
+  'peer-timeout',
+  'peer-unreachable',
+  'source-journal-failed',
+  'source-stopping',
+  'tracker-failed',
+]);
+
+/** True for a migration that was turned down before a page was sent, by the source's own checks or by the destination. */
+export function wasRefused({ state, phase, error }: MigrationView): boolean {
+  if (state !== 'failed' || error === null) return false;
+  const early = phase === 'connecting' || phase === 'preparing';
+  return early && !mishaps.has(error.code) && !error.code.startsWith('native-');
+}

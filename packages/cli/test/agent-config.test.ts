@@ -1,0 +1,111 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadAgentConfig } from '../src/agent/config.js';
+import { agentConfigKeys } from '../src/agent/config-schema.js';
+import { environmentName } from '../src/agent/environment.js';
+
+let directory = '';
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'drover-config-'));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function file(text: string): Promise<string> {
+  const path = join(directory, 'agent.toml');
+  await writeFile(path, text);
+  return path;
+}
+
+const nothing = { file: undefined, environment: {}, flags: {} };
+
+describe('the configuration of an agent', () => {
+  it('has defaults that listen on this host alone', async () => {
+    expect(await loadAgentConfig(nothing)).toMatchObject({
+      'state-dir': '/var/lib/drover',
+      'run-dir': '/run/drover',
+      listen: { host: '127.0.0.1', port: 7700 },
+      'peer-listen': { host: '127.0.0.1', port: 7701 },
+      'log-level': 'info',
+    });
+  });
+
+  it('takes the file, over it the environment, over both the flags', async () => {
+    const path = await file('name = "file"\nstate-dir = "/file"\nrun-dir = "/file"\n');
+    const config = await loadAgentConfig({
+      file: path,
+      environment: { DROVER_STATE_DIR: '/environment', DROVER_RUN_DIR: '/environment' },
+      flags: { 'run-dir': '/flag', name: undefined },
+    });
+    expect(config).toMatchObject({ name: 'file', 'state-dir': '/environment', 'run-dir': '/flag' });
+  });
+
+  it('reads an IPv6 address in brackets', async () => {
+    const config = await loadAgentConfig({ ...nothing, flags: { listen: '[::1]:0' } });
+    expect(config.listen).toEqual({ host: '::1', port: 0 });
+  });
+
+  it.each([
+    [
+      'an unknown key of the file',
+      'lisen = "a:1"',
+      {},
+      {},
+      /agent\.toml: lisen: unknown key; known: name, state-dir/,
+    ],
+    [
+      'an unknown variable',
+      '',
+      { DROVER_LISEN: 'a:1' },
+      {},
+      /^DROVER_LISEN: unknown variable; known: DROVER_NAME/,
+    ],
+    [
+      'a wrong value of the file',
+      'log-level = "loud"',
+      {},
+      {},
+      /agent\.toml: log-level is not one of|log-level: is not one of/,
+    ],
+    [
+      'a wrong value of the environment',
+      '',
+      { DROVER_LISTEN: 'here' },
+      {},
+      /^DROVER_LISTEN: is not HOST:PORT/,
+    ],
+    ['a wrong value of a flag', '', {}, { listen: 'h:70000' }, /^--listen: is not HOST:PORT/],
+    ['a relative directory', '', {}, { 'state-dir': 'x' }, /^--state-dir: is not an absolute path/],
+    ['a file that is not TOML', 'name web', {}, {}, /agent\.toml is not TOML: .+ at line 1/],
+  ])('refuses %s by name', async (_, text, environment, flags, sentence) => {
+    const path = await file(text);
+    await expect(loadAgentConfig({ file: path, environment, flags })).rejects.toMatchObject({
+      code: 'cli-config-invalid',
+      message: expect.stringMatching(sentence),
+    });
+  });
+
+  it('refuses a wrong value even where a stronger place hides it', async () => {
+    const sources = { file: await file('listen = "x"'), environment: {}, flags: { listen: 'h:1' } };
+    await expect(loadAgentConfig(sources)).rejects.toMatchObject({ code: 'cli-config-invalid' });
+  });
+
+  it('leaves the variables of other commands alone', async () => {
+    const environment = { DROVER_AGENT: 'http://h:1', DROVER_NATIVE_DIR: '/x', DROVER_E2E_KEEP: '1' };
+    expect(await loadAgentConfig({ ...nothing, environment })).toHaveProperty('listen');
+  });
+
+  it('has one variable for each key', () => {
+    const names = agentConfigKeys.map(environmentName);
+    expect(new Set(names).size).toBe(agentConfigKeys.length);
+    expect(names).toContain('DROVER_PEER_LISTEN');
+  });
+
+  it('names the file that cannot be read', async () => {
+    await expect(loadAgentConfig({ ...nothing, file: '/nonexistent.toml' })).rejects.toMatchObject({
+      code: 'cli-file-unreadable',
+      message: expect.stringContaining('/nonexistent.toml'),
+    });
+  });
+});

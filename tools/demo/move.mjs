@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { progressLine } from './narrator.mjs';
+
+/** @import { MigrationReport } from '@drover/types' */
+/** @import { BeatMeter } from '../beat/beat-meter.mjs' */
+/** @import { AgentProcess } from './agent-process.mjs' */
+/** @import { Narrator } from './narrator.mjs' */
+
+/** A whole move, ms; hundreds of times what it takes. */
+const MOVE_TIMEOUT_MS = 300_000;
+/** How long the guest is watched after it has arrived, in beats of a millisecond. */
+const BEATS_AFTER = 300;
+const BEATS_TIMEOUT_MS = 20_000;
+/** The guest reads all of its working set while it goes on writing, ms. */
+const VERIFY_TIMEOUT_MS = 120_000;
+/** How often the destination is asked for the console of the VMM that it makes, ms. */
+const CONSOLE_POLL_MS = 10;
+
+/**
+ * What one move was, as the agents report it and as it was seen from outside.
+ *
+ * @typedef {object} Move
+ * @property {string} from
+ * @property {string} to
+ * @property {MigrationReport} report
+ * @property {number} gapMs Last beat on the source's console to first beat on the destination's.
+ * @property {number} missingBeats
+ * @property {number} doubleBeats Beats that came twice: a guest that ran in two places (R1).
+ * @property {number} corruptPages
+ * @property {boolean} alive
+ */
+
+/**
+ * Moves the instance while its heart is watched, then has the guest verify its whole working set.
+ *
+ * @param {object} options
+ * @param {AgentProcess} options.from
+ * @param {AgentProcess} options.to
+ * @param {string} options.instance
+ * @param {BeatMeter} options.meter Attached to the console on the source.
+ * @param {Narrator} options.narrator
+ * @param {AbortSignal} options.signal
+ * @returns {Promise<Move>}
+ */
+export async function move({ from, to, instance, meter, narrator, signal }) {
+  meter.reset();
+  const whole = AbortSignal.any([signal, AbortSignal.timeout(MOVE_TIMEOUT_MS)]);
+  const { peer } = await to.client.getHost();
+  const { id } = await from.client.startMigration({
+    instance,
+    destination: peer,
+    settings: { connections: 2, verify: true },
+  });
+  const migrationEnded = new AbortController();
+  const watched = AbortSignal.any([whole, migrationEnded.signal]);
+  const arrival = attachWhenThere(to, instance, meter, watched);
+  let report;
+  try {
+    report = await follow(from, id, meter, narrator, whole);
+  } finally {
+    migrationEnded.abort();
+  }
+  const source = await arrival;
+  if (source === null) throw new Error(`Agent ${to.name} never showed the console of ${instance}`);
+  await meter.waitForBeats(BEATS_AFTER, { source, timeoutMs: BEATS_TIMEOUT_MS, signal });
+  const seen = meter.summary();
+  const verified = await meter.verify({ timeoutMs: VERIFY_TIMEOUT_MS, signal });
+  const after = meter.summary();
+  const switchover = seen.switchovers.at(-1);
+  if (switchover === undefined) throw new Error('No beat was seen on both sides of the switchover');
+  return {
+    from: from.name,
+    to: to.name,
+    report,
+    gapMs: switchover.ms,
+    missingBeats: seen.missing,
+    doubleBeats: seen.duplicates,
+    corruptPages: Math.max(after.bad, verified.bad),
+    alive: after.alive,
+  };
+}
+
+/**
+ * @param {AgentProcess} agent
+ * @param {string} id
+ * @param {BeatMeter} meter
+ * @param {Narrator} narrator
+ * @param {AbortSignal} signal
+ * @returns {Promise<MigrationReport>}
+ */
+async function follow(agent, id, meter, narrator, signal) {
+  let step = '';
+  for await (const event of agent.client.watchMigration(id, { signal })) {
+    if (event.kind === 'note') narrator.say(`  ${event.message}`);
+    if (event.kind === 'progress') {
+      const line = progressLine(event.progress, meter.summary());
+      const { phase, round } = event.progress;
+      if (`${phase} ${round}` === step) narrator.show(line);
+      else narrator.say(line);
+      step = `${phase} ${round}`;
+    }
+    if (event.kind === 'ended') {
+      const { state, error, report } = event.migration;
+      if (state === 'completed' && report !== null) return report;
+      throw new Error(
+        `The migration is ${state}: ${error ? `${error.message} [${error.code}]` : 'no reason given'}`,
+      );
+    }
+  }
+  throw new Error('The events of the migration ended before the migration did');
+}
+
+/**
+ * Attaches the meter to the console of the VMM that the destination makes, before that VMM runs, so that its first beat is seen.
+ *
+ * @param {AgentProcess} agent
+ * @param {string} instance
+ * @param {BeatMeter} meter
+ * @param {AbortSignal} signal
+ * @returns {Promise<string | null>} the console; null where none came before `signal`
+ */
+async function attachWhenThere(agent, instance, meter, signal) {
+  for (;;) {
+    // Until the destination has been asked to prepare there is no such instance, which is an error of the API.
+    const view = await agent.client.getInstance(instance).catch(() => null);
+    if (view?.consoleSocket) {
+      meter.attach(view.consoleSocket);
+      return view.consoleSocket;
+    }
+    if (signal.aborted) return null;
+    await sleep(CONSOLE_POLL_MS, undefined, { signal }).catch(() => {});
+  }
+}
