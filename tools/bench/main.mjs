@@ -1,0 +1,113 @@
+/**
+ * The bench: Drover beside QEMU's own precopy, multifd and post-copy, on the same Linux guest, on this machine.
+ *
+ *   npm run bench [-- --runs 5 --json]        every option: npm run bench -- --help
+ *
+ * Two series: `idle`, for the bulk pass, and `loaded`, for the downtime. Runs are interleaved. Downtime is what the guest's own beat shows
+ * from outside, for every method alike; a guest that panicked, went wrong or fell silent counts as lost.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { endProcessesBelow } from '../demo/leftovers.mjs';
+import { droverMethod } from './drover.mjs';
+import { benchGuest } from './guest.mjs';
+import { qemuMethod } from './qemu.mjs';
+import { METHOD_NAMES, readSettings } from './settings.mjs';
+import { rotated } from './statistics.mjs';
+import { summarise, summaryTable } from './summary.mjs';
+
+/** @import { Measurement, Method } from './measurement.mjs' */
+/** @import { Settings } from './settings.mjs' */
+
+/** One run with its boot and its checks, ms; a run that takes longer is ended and counts as lost. */
+const RUN_TIMEOUT_MS = 480_000;
+/** Directories of sockets must be short; a TMPDIR longer than this is not used. */
+const TMPDIR_MAX = 40;
+
+/**
+ * @param {Settings} settings
+ * @param {(line: string) => void} say
+ * @param {AbortSignal} signal
+ */
+async function bench(settings, say, signal) {
+  const base = await mkdtemp(join(tmpdir().length > TMPDIR_MAX ? '/tmp' : tmpdir(), 'drover-bench-'));
+  /** @type {Method[]} */
+  const methods = [];
+  try {
+    for (const name of METHOD_NAMES) {
+      if (settings.only !== null && !settings.only.includes(name)) continue;
+      methods.push(name === 'drover' ? await droverMethod(settings, base) : qemuMethod(name, settings, base));
+    }
+    /** @type {Record<string, unknown>} */
+    const results = {};
+    for (const series of settings.series) {
+      const guest = await benchGuest(settings, series, say);
+      say(
+        `\n${series}: ${guest.memoryMiB} MiB, ${guest.cmdline}, ${settings.runs} runs of each, interleaved`,
+      );
+      /** @type {Map<Method, Measurement[]>} */
+      const measurements = new Map(methods.map((method) => [method, []]));
+      for (let round = 0; round < settings.runs; round++) {
+        for (const method of rotated(methods, round)) {
+          const measurement = await runOnce(method, guest, signal);
+          measurements.get(method)?.push(measurement);
+          say(`  run ${round + 1}  ${method.title}: ${describe(measurement)}`);
+        }
+      }
+      const summaries = methods.map((method) => summarise(method, measurements.get(method) ?? []));
+      say(`\n${summaryTable(summaries)}`);
+      results[series] = summaries.map((summary, at) => ({
+        ...summary,
+        measurements: measurements.get(/** @type {Method} */ (methods[at])),
+      }));
+    }
+    return results;
+  } finally {
+    await Promise.all(methods.map((method) => method.close()));
+    await endProcessesBelow(base);
+    await rm(base, { recursive: true, force: true });
+  }
+}
+
+/**
+ * @param {Method} method
+ * @param {import('./guest.mjs').BenchGuest} guest
+ * @param {AbortSignal} signal
+ * @returns {Promise<Measurement>}
+ */
+async function runOnce(method, guest, signal) {
+  const startedAt = performance.now();
+  try {
+    return await method.move(guest, AbortSignal.any([signal, AbortSignal.timeout(RUN_TIMEOUT_MS)]));
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const lost = thrown instanceof Error ? thrown.message : String(thrown);
+    const totalMs = performance.now() - startedAt;
+    return { totalMs, bulkMs: null, dataBytes: 0, ownDowntimeMs: null, downtimeMs: null, lost };
+  }
+}
+
+/** @param {Measurement} measurement */
+function describe({ totalMs, bulkMs, downtimeMs, lost }) {
+  if (lost !== null) return `LOST, ${lost}`;
+  const bulk = bulkMs === null ? '' : `, bulk pass ${Math.round(bulkMs)} ms`;
+  return `downtime ${downtimeMs === null ? 'not seen' : `${downtimeMs.toFixed(1)} ms`}${bulk}, total ${Math.round(totalMs)} ms`;
+}
+
+async function main() {
+  const settings = readSettings(process.argv.slice(2));
+  if (settings === null) return;
+  const interrupted = new AbortController();
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
+    process.on(signal, () => interrupted.abort(new Error(`Ended by ${signal}`)));
+  }
+  const output = settings.json ? process.stderr : process.stdout;
+  const results = await bench(settings, (line) => output.write(`${line}\n`), interrupted.signal);
+  if (settings.json) process.stdout.write(`${JSON.stringify({ settings, series: results })}\n`);
+}
+
+await main().catch((thrown) => {
+  process.stderr.write(`bench: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
+  process.exitCode = 1;
+});
