@@ -1,0 +1,51 @@
+/**
+ * Runs the end-to-end suites: builds the guests while there is a network, then starts vitest in a private network namespace,
+ * so that nothing the tests send can leave this machine and nothing they make outlives them.
+ *
+ *   node e2e/main.mjs [VITEST ARGUMENTS]
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildGuests } from '../tools/guest/build.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..');
+
+/** Why hosts cannot be kept apart by namespaces here; null when they can. */
+function namespacesMissing() {
+  if (process.getuid?.() !== 0) return 'not root';
+  if (!['/sbin/ip', '/usr/sbin/ip'].some((path) => existsSync(path))) return 'iproute2 is not installed';
+  const { status, stderr } = spawnSync('unshare', ['--net', 'ip', 'netns', 'list'], { encoding: 'utf8' });
+  return status === 0 ? null : `unshare --net: ${stderr.trim()}`;
+}
+
+const environment = { ...process.env };
+try {
+  const guests = await buildGuests({
+    cacheDir: join(root, '.drover', 'guests'),
+    log: (line) => console.log(line),
+  });
+  environment.DROVER_E2E_GUESTS = JSON.stringify(guests);
+} catch (error) {
+  // The suites that need the Linux guest say so one by one; those with the bare guest still run.
+  environment.DROVER_E2E_NO_LINUX = error instanceof Error ? error.message : String(error);
+}
+
+const why = namespacesMissing();
+if (why !== null) environment.DROVER_E2E_NO_NAMESPACES = why;
+const vitest = [
+  process.execPath,
+  join(root, 'node_modules', 'vitest', 'vitest.mjs'),
+  'run',
+  ...process.argv.slice(2),
+];
+const command =
+  why === null ? ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...vitest] : vitest;
+const { status } = spawnSync(command[0] ?? '', command.slice(1), {
+  cwd: here,
+  env: environment,
+  stdio: 'inherit',
+});
+process.exitCode = status ?? 1;
