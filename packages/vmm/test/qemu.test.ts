@@ -12,6 +12,7 @@ import { serialPort } from './support/specs.js';
 import { temporaryDirectory } from './support/temporary.js';
 
 const why = whyNoQemu();
+const kvm = why === null ? native().probeKvm().kind : 'absent';
 if (why !== null) console.log(`skipped: the tests with a real QEMU, because ${why}`);
 
 /** A unix socket that forgets what it is sent, as an agent that carries device state would not. */
@@ -245,7 +246,6 @@ describe.skipIf(why !== null)('a guest that does something by itself', () => {
     expect(new Set(events.map(({ kind }) => kind))).toEqual(new Set(['guest-reset']));
   });
 
-  const kvm = why === null ? native().probeKvm().kind : 'absent';
   if (kvm !== 'emulated') console.log(`skipped: a guest that KVM cannot emulate, because /dev/kvm is ${kvm}`);
   it.skipIf(kvm !== 'emulated')(
     'cannot be emulated: failed, with the place',
@@ -273,32 +273,46 @@ describe.skipIf(why !== null)('a guest that does something by itself', () => {
 });
 
 describe.skipIf(why !== null)('device state', () => {
-  it('moves to a second QEMU, which goes on from where the first stopped (R1, R3)', async () => {
-    const source = await launch({ machineType: 'q35' });
-    await source.vmm.resume();
-    await until('the guest prints', () => source.log().startsWith('A..'));
-    const target = await launch(
-      { machineType: 'q35' },
-      { incoming: true, identity: source.vmm.record.identity, instanceId: source.launched.instanceId },
-    );
-    expect(await target.vmm.status()).toBe('paused');
-    await expect(target.vmm.resume()).rejects.toMatchObject({ code: 'qemu-not-loaded' });
-    await source.vmm.prepareSave();
-    const socket = await target.vmm.prepareLoad();
-    await source.vmm.pause();
-    await copyMemory(source.vmm, target.vmm);
-    await Promise.all([source.vmm.saveState(socket, neverAborted()), target.vmm.loaded(5000)]);
-    await sleep(100);
-    expect(await source.vmm.status()).toBe('paused');
-    expect(await target.vmm.status()).toBe('paused');
-    expect(target.log()).toBe('');
-    await target.vmm.resume();
-    await target.vmm.announce();
-    await until('the guest goes on there', () => target.log().startsWith('...'));
-    expect(await source.vmm.status()).toBe('paused');
-    await target.vmm.pause();
-    await target.vmm.resume();
-  });
+  const guests = [
+    { machineType: 'q35', accelerator: 'tcg' },
+    { machineType: 'microvm', accelerator: 'kvm' },
+  ] as const;
+  const usable = guests.filter(
+    ({ accelerator }) => accelerator === 'tcg' || kvm === 'full' || kvm === 'emulated',
+  );
+  if (usable.length < guests.length)
+    console.log(`skipped: device state under KVM, because /dev/kvm is ${kvm}`);
+  it.each(usable)(
+    'moves to a second QEMU, which goes on from where the first stopped (R1, R3): %j',
+    async (guest) => {
+      const input = { ...guest, cpu: { model: 'qemu64', features: { cx16: false } } };
+      const source = await launch(input);
+      await source.vmm.resume();
+      await until('the guest prints', () => source.log().startsWith('A..'));
+      const target = await launch(input, {
+        incoming: true,
+        identity: source.vmm.record.identity,
+        instanceId: source.launched.instanceId,
+      });
+      expect(await target.vmm.status()).toBe('paused');
+      await expect(target.vmm.resume()).rejects.toMatchObject({ code: 'qemu-not-loaded' });
+      await source.vmm.prepareSave();
+      const socket = await target.vmm.prepareLoad();
+      await source.vmm.pause();
+      await copyMemory(source.vmm, target.vmm);
+      await Promise.all([source.vmm.saveState(socket, neverAborted()), target.vmm.loaded(5000)]);
+      await sleep(100);
+      expect(await source.vmm.status()).toBe('paused');
+      expect(await target.vmm.status()).toBe('paused');
+      expect(target.log()).toBe('');
+      await target.vmm.resume();
+      await target.vmm.announce();
+      await until('the guest goes on there', () => target.log().startsWith('...'));
+      expect(await source.vmm.status()).toBe('paused');
+      await target.vmm.pause();
+      await target.vmm.resume();
+    },
+  );
 
   it('is loaded without taking the disks: the source can still take back (R2)', async () => {
     const path = join(temporaryDirectory(), 'disk.img');

@@ -1,5 +1,6 @@
 /** Coming back to a QEMU that an earlier agent started (R11). */
 import { rm } from 'node:fs/promises';
+import { DroverError } from '@drover/types';
 import type { VmmRecord } from '../driver.js';
 import { vmmErrors } from '../errors.js';
 import { queryRunState } from '../qmp/commands.js';
@@ -22,6 +23,25 @@ export async function adoptQemu(record: VmmRecord, tuning: QemuTuning): Promise<
   const paths = vmmPaths(record.directory);
   const found = new QemuProcess(record.pid, record.pidStartTime);
   if (!found.alive()) throw await gone(record, paths);
+  try {
+    return await connect(record, paths, found, tuning);
+  } catch (error) {
+    if (await found.ended(ENDING_MS)) throw await gone(record, paths);
+    if (error instanceof DroverError && error.code === 'vmm-not-adoptable') throw error;
+    throw vmmErrors.error(
+      'vmm-not-adoptable',
+      `The monitor of QEMU process ${record.pid} cannot be used: ${error instanceof Error ? error.message : String(error)} The process was left as it is.`,
+      error,
+    );
+  }
+}
+
+async function connect(
+  record: VmmRecord,
+  paths: VmmPaths,
+  process: QemuProcess,
+  tuning: QemuTuning,
+): Promise<ConnectedQemu> {
   const region = record.regions[0];
   if (record.regions.length !== 1 || region === undefined) {
     throw vmmErrors.error(
@@ -33,20 +53,14 @@ export async function adoptQemu(record: VmmRecord, tuning: QemuTuning): Promise<
   try {
     const qmp = await connectMonitor(paths, record.pid, tuning.commandTimeoutMs, tuning);
     try {
-      const runState = await queryRunState(qmp);
-      return { record, paths, process: found, memory, qmp, runState };
+      return { record, paths, process, memory, qmp, runState: await queryRunState(qmp) };
     } catch (error) {
       qmp.close();
       throw error;
     }
   } catch (error) {
     memory.close();
-    if (await found.ended(ENDING_MS)) throw await gone(record, paths);
-    throw vmmErrors.error(
-      'vmm-not-adoptable',
-      `The monitor of QEMU process ${record.pid} cannot be used: ${error instanceof Error ? error.message : String(error)} The process was left as it is.`,
-      error,
-    );
+    throw error;
   }
 }
 

@@ -48,6 +48,8 @@ export class QmpClient {
   readonly #options: QmpOptions;
   readonly #pending = new Map<number, Pending>();
   readonly #eventListeners = new Set<(event: QmpEvent) => void>();
+  /** Fails each wait under way when the connection ends. */
+  readonly #endWaits = new Set<(error: DroverError) => void>();
   readonly #endListeners = new Set<(error: DroverError) => void>();
   #nextId = 1;
   #ended: DroverError | null = null;
@@ -202,8 +204,6 @@ export class QmpClient {
       }, fail);
     });
   }
-
-  readonly #endWaits = new Set<(error: DroverError) => void>();
 
   #receive(line: string): void {
     if (this.#ended) return;
