@@ -4,9 +4,9 @@
  */
 import {
   type AgentEndpointName,
+  API_VERSION_HEADER,
   agentEndpoints,
   agentPath,
-  API_VERSION_HEADER,
   type CreateInstanceBody,
   type InstanceView,
   type MigrationEvent,

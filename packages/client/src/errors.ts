@@ -1,5 +1,5 @@
 /** What a client of an API can meet: errors that the other side answered, and errors of reaching it. */
-import { defineErrors, DroverError, type ErrorBody } from '@drover/types';
+import { DroverError, defineErrors, type ErrorBody } from '@drover/types';
 
 export const clientErrors = defineErrors({
   'agent-unreachable': {
@@ -10,7 +10,8 @@ export const clientErrors = defineErrors({
   'agent-timeout': {
     status: 504,
     retryable: true,
-    summary: 'The agent did not answer in time. Look at its log; the request may still have been carried out.',
+    summary:
+      'The agent did not answer in time. Look at its log; the request may still have been carried out.',
   },
   'agent-response-invalid': {
     status: 502,

@@ -1,12 +1,11 @@
 import { PAGE_SIZE } from '@drover/native';
-import type { prepareV1 } from '@drover/protocol';
+import type { ControlMessage } from '@drover/protocol';
 import { type InstanceSpec, readInstanceSpec } from '@drover/types';
 import type { Vmm, VmmIdentity } from '@drover/vmm';
-import type { z } from 'zod';
 import { destinationErrors } from './errors.js';
-import { type Hello, MAX_CONNECTIONS } from './negotiate.js';
+import { checkHello, type Hello, MAX_CONNECTIONS } from './negotiate.js';
 
-export type Prepare = z.output<typeof prepareV1>;
+export type Prepare = ControlMessage<'prepare'>;
 
 /** Largest region and offset: what a file offset holds. */
 const MAX_BYTES = (1n << 63n) - 1n;
@@ -30,9 +29,11 @@ export interface Accepted {
 
 /**
  * Judges a PREPARE before anything is made (R6, R7). Throws the refusal: `spec-version-unknown`, `spec-invalid`,
- * `vmm-kind-unsupported`, `connections-unsupported` or `regions-invalid`.
+ * `page-size-unsupported`, `device-state-version-unsupported`, `vmm-kind-unsupported`, `connections-unsupported`, `epoch-invalid` or
+ * `regions-invalid`.
  */
 export function checkPrepare(request: Prepare, source: Hello, version: number): Accepted {
+  checkHello(source);
   const spec = readInstanceSpec(request.spec);
   const { driver, ramMode, version: vmmVersion, machineType, accelerator } = request.vmm;
   if (driver !== 'qemu' || ramMode !== 'external') {
@@ -49,7 +50,7 @@ export function checkPrepare(request: Prepare, source: Hello, version: number): 
   }
   const epoch = BigInt(request.epoch);
   if (epoch > MAX_EPOCH) {
-    throw destinationErrors.error('source-misbehaved', `No handover is possible from epoch ${epoch}.`);
+    throw destinationErrors.error('epoch-invalid', `No handover is possible from epoch ${epoch}.`);
   }
   const regions = readRegions(request.regions);
   return {

@@ -24,6 +24,12 @@ export const destinationErrors = defineErrors({
     summary:
       'The VMM that was made is not of the kind that the guest started on. Use a host with the same machine type and accelerator.',
   },
+  'epoch-invalid': {
+    status: 400,
+    retryable: false,
+    summary:
+      'The source holds an epoch after which no handover is possible. The source is of a broken release.',
+  },
   'regions-invalid': {
     status: 400,
     retryable: false,

@@ -49,12 +49,13 @@ export interface DestinationJournal {
   outcome(): { readonly outcome: JournalOutcome; readonly epoch: bigint };
 }
 
-/** How an incoming migration ended. */
+/** How an incoming migration ended. `cancelled`: the source called it off; why, says the message. */
 export type DestinationEnding =
   /** This host owns the instance. `resumed` is false where its VMM did not resume and stays paused. */
   | { readonly kind: 'completed'; readonly epoch: bigint; readonly resumed: boolean }
   | { readonly kind: 'failed' | 'cancelled'; readonly error: ErrorBody };
 
+/** Hooks that only tell something (`started`, `onPhase`, `onProgress`, `ended`, `onReport`) must return at once and not throw. */
 export interface DestinationHost {
   readonly release: string;
   readonly hostName: string;
@@ -67,7 +68,10 @@ export interface DestinationHost {
   journal(migrationId: string, instanceId: string): DestinationJournal;
   /** Hands bulk connections whose hello carries `token` to `receiver` until the returned function is called. */
   routeBulk(token: Uint8Array, receiver: BulkReceiver): () => void;
-  /** The request was accepted and {@link prepare} will be called; from here {@link ended} is called exactly once. */
+  /**
+   * The request was accepted and {@link prepare} will be called; from here {@link ended} is called exactly once, unless the agent is
+   * closed while the migration is READY.
+   */
   started(incoming: IncomingMigration): void;
   onPhase(migrationId: string, phase: MigrationPhase): void;
   /** At most every 100 ms. */

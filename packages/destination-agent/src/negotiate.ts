@@ -1,10 +1,9 @@
 import { PAGE_SIZE } from '@drover/native';
-import type { helloV1 } from '@drover/protocol';
+import type { ControlMessage } from '@drover/protocol';
 import { INSTANCE_SPEC_VERSIONS } from '@drover/types';
-import type { z } from 'zod';
 import { destinationErrors } from './errors.js';
 
-export type Hello = z.output<typeof helloV1>;
+export type Hello = ControlMessage<'hello'>;
 
 /** Versions of the VMM's own device state that this side reads; for driver qemu its stream, version 1. */
 export const DEVICE_STATE_VERSIONS = [1] as const;

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { type BulkReceiver, type NativeError, native } from '@drover/native';
 import type { ControlChannel } from '@drover/protocol';
-import type { MigrationPhase } from '@drover/types';
+import { type Interruption, type MigrationPhase, withDeadline } from '@drover/types';
 import type { Vmm } from '@drover/vmm';
 import type { Logger } from 'pino';
 import { type Accepted, checkVmm } from './check-prepare.js';
@@ -13,7 +13,6 @@ import type { DestinationDeadlines } from './deadlines.js';
 import { Deferred } from './deferred.js';
 import { destinationErrors } from './errors.js';
 import type { DestinationHost, DestinationJournal } from './host.js';
-import { type Interruption, withDeadline } from './interruption.js';
 import { ReceiveProgress } from './progress.js';
 import type { SessionEvent } from './states.js';
 
@@ -88,7 +87,10 @@ export class Reception {
     // Whoever called it off meanwhile was before READY was announced, so no COMMIT can be on its way.
     interruption.throwIfInterrupted();
     context.advance('loaded');
+    interruption.close();
     this.#enter('handover');
+    this.#progress.stop();
+    this.#stopRouting();
     return loadMs;
   }
 
@@ -104,14 +106,21 @@ export class Reception {
     this.#progress.pagesRemaining = pagesRemaining;
   }
 
-  /** Closes the bulk side; the VMM is the session's. Idempotent. */
+  /**
+   * Closes the bulk side; the VMM is the session's. Not before the source is done with it: the acknowledgement of the device state may
+   * still be on its way when READY is. Idempotent.
+   */
   release(): void {
     this.#progress.stop();
-    this.#unroute();
-    this.#unroute = () => {};
+    this.#stopRouting();
     this.#receiver?.cancel();
     this.#receiver?.close();
     this.#receiver = null;
+  }
+
+  #stopRouting(): void {
+    this.#unroute();
+    this.#unroute = () => {};
   }
 
   #enter(phase: MigrationPhase): void {
@@ -218,7 +227,7 @@ export class Reception {
         'migration-overdue',
         `${what} for "${this.accepted.spec.name}" did not come within ${ms} ms.`,
       );
-    return this.context.interruption.race(withDeadline(work, ms, late));
+    return withDeadline(this.context.interruption.race(work), ms, late);
   }
 }
 

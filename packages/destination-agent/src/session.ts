@@ -4,14 +4,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlChannel, ControlMessage } from '@drover/protocol';
-import { DroverError, type ErrorBody } from '@drover/types';
+import { DroverError, type ErrorBody, Interruption, withDeadline } from '@drover/types';
 import type { Vmm } from '@drover/vmm';
 import type { Logger } from 'pino';
 import type { Accepted } from './check-prepare.js';
 import type { DestinationDeadlines } from './deadlines.js';
 import { destinationErrors } from './errors.js';
 import type { DestinationHost, DestinationJournal } from './host.js';
-import { Interruption, withDeadline } from './interruption.js';
 import { Reception } from './reception.js';
 import { type SessionEvent, type SessionState, step } from './states.js';
 
@@ -92,8 +91,6 @@ export class Session {
       if (code !== 'source-aborted')
         await channel.send('refuse', { code, message, retryable }).catch(() => {});
       return;
-    } finally {
-      reception.release();
     }
     // Whether the source gets it cannot be known from here on: READY on disk binds this side until the source speaks (R4).
     await channel.send('ready', { loadMs }).catch((thrown: unknown) => {
@@ -134,8 +131,10 @@ export class Session {
       throw this.#vmmEnd;
     }
     this.#advance('commit', 'handover-not-allowed');
-    this.#owning ??= this.#takeOver().finally(() => {
+    // Kept once it succeeded: a COMMIT that comes again must not run a guest that somebody has paused since.
+    this.#owning ??= this.#takeOver().catch((thrown: unknown) => {
       this.#owning = null;
+      throw thrown;
     });
     return this.#owning;
   }
@@ -153,6 +152,7 @@ export class Session {
   /** The control connection that it came on is gone. Before READY that is the end; after it nothing changes (R4). */
   controlLost(reason: DroverError): void {
     this.#advance('control-lost');
+    if (this.#state !== 'aborting') this.#reception?.release();
     if (this.#state !== 'aborting') return;
     const message = `The source was lost before READY: ${reason.message}`;
     this.#interruption.interrupt(destinationErrors.error('source-lost', message, reason));
@@ -195,8 +195,12 @@ export class Session {
     const journaledAt = performance.now();
     const resumed = await this.#resume(vmm);
     const running = { journalMs: journaledAt - startedAt, resumeMs: performance.now() - journaledAt };
-    this.#finish({ kind: 'completed', epoch: this.identity.epoch, resumed: resumed === null });
+    // Everything that can wait does: RUNNING goes out first, the source's clock is still counting.
+    setImmediate(() =>
+      this.#finish({ kind: 'completed', epoch: this.identity.epoch, resumed: resumed === null }),
+    );
     if (resumed !== null) throw resumed;
+    this.#vmm = null;
     vmm.announce().catch((thrown: unknown) => this.#log.info({ err: thrown }, 'the guest was not announced'));
     return running;
   }
@@ -290,6 +294,7 @@ export class Session {
   #finish(ending: Parameters<DestinationHost['ended']>[1]): void {
     if (this.#over) return;
     this.#over = true;
+    this.#reception?.release();
     this.host.ended(this.identity.migrationId, ending);
   }
 

@@ -8,9 +8,11 @@ const KEPT = 256;
 /** The migrations at this host: at most one of an instance at a time. */
 export class Sessions {
   readonly #byMigration = new Map<string, Session>();
+  #stopped: DroverError | null = null;
 
-  /** Throws `migration-exists`; also for one that is over, so that an id is never used twice. */
+  /** Throws `migration-exists`, also for one that is over, so that an id is never used twice; and the reason after {@link stop}. */
   add(session: Session): void {
+    if (this.#stopped) throw this.#stopped;
     const { migrationId, instanceId } = session.identity;
     if (this.#byMigration.has(migrationId)) {
       throw destinationErrors.error('migration-exists', `The migration ${migrationId} is already here.`);
@@ -27,17 +29,13 @@ export class Sessions {
     this.#byMigration.set(migrationId, session);
   }
 
-  get(migrationId: string): Session {
-    const session = this.#byMigration.get(migrationId);
-    if (session) return session;
-    throw destinationErrors.error(
-      'migration-not-here',
-      `No migration ${migrationId} is waiting here; ask for its outcome.`,
-    );
+  find(migrationId: string): Session | null {
+    return this.#byMigration.get(migrationId) ?? null;
   }
 
   /** Ends those that are not READY, and waits for what is being journaled in the others. */
   async stop(reason: DroverError): Promise<void> {
+    this.#stopped = reason;
     await Promise.allSettled(
       [...this.#byMigration.values()]
         .filter((session) => session.state !== 'ready' && !isOver(session))
@@ -51,6 +49,14 @@ export class Sessions {
       if (isOver(session)) this.#byMigration.delete(id);
     }
   }
+}
+
+/** What a request for a migration that nobody here knows is refused with. */
+export function notHere(migrationId: string): DroverError {
+  return destinationErrors.error(
+    'migration-not-here',
+    `No migration ${migrationId} is waiting here; ask for its outcome.`,
+  );
 }
 
 function isOver({ state }: Session): boolean {

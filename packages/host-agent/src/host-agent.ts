@@ -16,6 +16,7 @@ import { hostAgentErrors } from './errors.js';
 import { InstanceLifecycle } from './instances/lifecycle.js';
 import { InstanceRegistry } from './instances/registry.js';
 import { OwnershipJournal } from './journal/ownership-journal.js';
+import { AbortNotices } from './migrations/abort-notices.js';
 import { IncomingMigrations } from './migrations/incoming.js';
 import { OutgoingMigrations } from './migrations/outgoing.js';
 import { MigrationStore } from './migrations/store.js';
@@ -23,6 +24,7 @@ import { type CompleteOptions, completeOptions, type HostAgentOptions } from './
 import { BulkRoutes } from './peers/bulk-routes.js';
 import { listenForPeers } from './peers/peer-server.js';
 import { adoptAll } from './restart/adopt.js';
+import { endOrphans } from './restart/orphans.js';
 import { RunDirectory } from './storage/run-directory.js';
 import { StateDirectory } from './storage/state-directory.js';
 
@@ -84,9 +86,10 @@ async function open(
   { logger, driver = qemu(options, logger) }: HostAgentSurroundings,
   undo: (() => Promise<void> | void)[],
 ): Promise<HostAgent> {
-  const runDirectory = await RunDirectory.open(options.runDir);
   const state = await StateDirectory.open(options.stateDir);
   undo.push(() => state.close());
+  const runDirectory = await RunDirectory.open(options.runDir, state.hostId);
+  undo.push(() => runDirectory.close());
   const journal = await OwnershipJournal.open(state.journalFile);
   undo.push(() => journal.close());
   if (journal.wasTorn) logger.warn('the last line of the ownership journal was torn by a crash and is cut');
@@ -107,14 +110,30 @@ async function open(
     shutdown,
   });
   const shared = { hostName: name, registry, lifecycle, journal, store, runDirectory, logger };
-  const outgoing = new OutgoingMigrations({ ...shared, shutdown });
+  const abortNotices = new AbortNotices({
+    directory: store.directory,
+    hostName: name,
+    journal,
+    logger,
+    shutdown,
+  });
+  const outgoing = new OutgoingMigrations({ ...shared, abortNotices, shutdown });
   const bulkRoutes = new BulkRoutes();
   const incoming = new IncomingMigrations({ ...shared, driver, bulkRoutes });
   const destination = new DestinationAgent(incoming);
-  undo.push(() => {
-    stopping.abort();
-    for (const instance of registry.list()) instance.detach()?.release();
+  undo.push(async () => {
+    for (const instance of registry.list()) {
+      instance.detach()?.release();
+      await instance.flushed();
+    }
   });
+  /** Ends what can be ended and leaves the rest for the next start. */
+  const stopWork = async (): Promise<void> => {
+    stopping.abort();
+    const arrivals = destination.close().then(() => incoming.settled());
+    await within(options.shutdownTimeoutMs, [outgoing.close(), abortNotices.close(), arrivals]);
+  };
+  undo.push(stopWork);
 
   let letIn: () => void = () => undefined;
   const adopted = new Promise<void>((resolve) => {
@@ -131,13 +150,16 @@ async function open(
     logger,
   });
   undo.push(() => peers.close());
+  await abortNotices.load();
   await adoptAll({
     ...shared,
     driver,
     outgoing,
     incoming,
+    abortNotices,
     restore: (identity, vmm) => destination.restore(identity, vmm),
   });
+  await endOrphans({ runDirectory, registry, driverName: driver.name, logger });
   letIn();
 
   const peer = { host: advertised(options.peerListen), port: peers.port };
@@ -159,21 +181,12 @@ async function open(
   const api = await startApiServer(agent, { ...options.listen, heartbeatMs: options.heartbeatMs });
   logger.info({ url: api.url, peer, hostId: state.hostId }, 'host agent ready');
 
+  undo.push(() => api.close(options.shutdownTimeoutMs));
   const close = async (): Promise<void> => {
     logger.info('host agent stopping');
-    stopping.abort();
-    peers.close();
-    await within(options.shutdownTimeoutMs, [
-      outgoing.close(),
-      destination.close().then(() => incoming.settled()),
-    ]);
-    await api.close(options.shutdownTimeoutMs);
-    for (const instance of registry.list()) {
-      instance.detach()?.release();
-      await instance.flushed();
-    }
-    await journal.close();
-    await state.close();
+    // Before the API goes, so that whoever watches a migration sees it end.
+    await stopWork();
+    for (const step of undo.toReversed()) await step();
     logger.info('host agent stopped; guests run on');
   };
   let closing: Promise<void> | undefined;

@@ -15,7 +15,7 @@ export const hostAgentOptionsSchema = z.strictObject({
   name: z.string().min(1).max(253),
   /** Kept for good: journal, instances, reports. */
   stateDir: absolutePath,
-  /** Unix sockets; at most 67 bytes long. */
+  /** Unix sockets; at most 59 bytes long. */
   runDir: absolutePath,
   /** The HTTP API. */
   listen: z.strictObject({ host: address, port }),

@@ -51,14 +51,19 @@ it('a loaded guest moves to another agent and back, alive and right, and leaves 
   const reason = await missing();
   if (reason) return context.skip(reason);
   const root = temporaryDirectory();
-  const agents: HostAgent[] = [];
+  const started: { agent: HostAgent; client: AgentClient }[] = [];
   const start = async (name: string) => {
     const agent = await startHostAgent(optionsIn(join(root, name), { name }), { logger: silent });
-    agents.push(agent);
-    return { agent, client: new AgentClient({ url: agent.url }) };
+    const one = { agent, client: new AgentClient({ url: agent.url }) };
+    started.push(one);
+    return one;
   };
   onTestFinished(async () => {
-    for (const agent of agents) await agent.close();
+    for (const { agent, client } of started) {
+      // Whatever went wrong, no guest outlives the test.
+      await client.stopInstance('loaded', { force: true }).catch(() => undefined);
+      await agent.close();
+    }
   });
   const north = await start('n');
   const south = await start('s');
@@ -69,12 +74,6 @@ it('a loaded guest moves to another agent and back, alive and right, and leaves 
       boot: { from: 'kernel', kernel: GUEST, cmdline: 'pages=4096 rate=2000' },
     }),
     start: true,
-  });
-  onTestFinished(async () => {
-    // Whatever went wrong, no guest outlives the test.
-    for (const { client } of [north, south]) {
-      await client.stopInstance('loaded', { force: true }).catch(() => undefined);
-    }
   });
   const beating =
     ({ client }: typeof north) =>
@@ -116,5 +115,6 @@ it('a loaded guest moves to another agent and back, alive and right, and leaves 
   await again.client.stopInstance('loaded', { force: true });
   await again.client.deleteInstance('loaded');
   expect(existsSync(`/proc/${state.pid}`)).toBe(false);
+  for (const { agent } of started) await agent.close();
   for (const name of ['n', 's']) expect(readdirSync(join(root, name, 'run'))).toEqual([]);
 }, 60_000);

@@ -1,7 +1,6 @@
-import type { ControlChannel, outcomeV1 } from '@drover/protocol';
-import type { z } from 'zod';
+import type { ControlChannel, ControlMessage } from '@drover/protocol';
 
-export type Outcome = z.output<typeof outcomeV1>['outcome'];
+export type Outcome = ControlMessage<'outcome'>['outcome'];
 
 /** What an answer to OUTCOME QUERY means for a source that has relinquished. */
 export type Reaction = 'finish' | 'take-back' | 'commit-again' | 'ask-again';

@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '@drover/native';
-import type { helloV1 } from '@drover/protocol';
+import type { ControlMessage } from '@drover/protocol';
 import {
   DroverError,
   INSTANCE_SPEC_VERSIONS,
@@ -7,10 +7,9 @@ import {
   type InstanceSpecEnvelope,
   writeInstanceSpec,
 } from '@drover/types';
-import type { z } from 'zod';
 import { sourceErrors } from './errors.js';
 
-export type Hello = z.output<typeof helloV1>;
+export type Hello = ControlMessage<'hello'>;
 
 /** Versions of the VMM's own device state that this side writes and reads; for driver qemu its stream, version 1. */
 export const DEVICE_STATE_VERSIONS = [1] as const;

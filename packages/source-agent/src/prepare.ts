@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { type BulkSender, native } from '@drover/native';
 import type { ControlChannel, ControlMessage } from '@drover/protocol';
-import { DroverError } from '@drover/types';
+import { DroverError, toErrorBody } from '@drover/types';
 import type { DirtyTracker } from '@drover/vmm';
 import { openControl } from './control.js';
 import { sourceErrors } from './errors.js';
-import { type Agreement, agree } from './negotiate.js';
+import { type Agreement, agree, type Hello } from './negotiate.js';
 import { populateRanges } from './populate-ranges.js';
 import type { SourceRun } from './run.js';
 import { watchEnd, watchFor } from './watch-control.js';
@@ -57,7 +57,7 @@ export async function prepare(run: SourceRun): Promise<Prepared> {
   const { channel, version, theirs } = await openControl(m.destination, m, deadlines, signal);
   run.channel = channel;
   watchEnd(run, channel);
-  const agreement = agree(theirs, m.instance.spec, m.settings.connections);
+  const agreement = await agreeOrRefuse(run, channel, theirs);
   if (agreement.connections < m.settings.connections) {
     m.onNote(`The destination takes ${agreement.connections} connections, not ${m.settings.connections}.`);
   }
@@ -110,6 +110,17 @@ export async function prepare(run: SourceRun): Promise<Prepared> {
   await run.bulk(sender.connect());
   run.progress.read(sender.counters);
   return { channel, answer, tracker, sender, version, agreement, stateSocket };
+}
+
+async function agreeOrRefuse(run: SourceRun, channel: ControlChannel, theirs: Hello): Promise<Agreement> {
+  const { instance, settings } = run.migration;
+  try {
+    return agree(theirs, instance.spec, settings.connections);
+  } catch (thrown) {
+    // So that the other side's log says why, too.
+    await channel.send('refuse', { ...toErrorBody(thrown) }).catch(() => {});
+    throw thrown;
+  }
 }
 
 /**

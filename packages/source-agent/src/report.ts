@@ -24,7 +24,7 @@ export function makeReport(
     driver: m.vmm.record.identity.driver,
     ramMode: 'external',
     accelerator: m.vmm.record.identity.accelerator,
-    tracker: 'pagemap-scan',
+    tracker: prepared.tracker.name,
     protocolVersion: prepared.version,
     specVersion: prepared.agreement.spec.version,
     epoch: String(m.epoch + 1n),

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DroverError, ErrorBody } from '@drover/types';
+import { type DroverError, type ErrorBody, withDeadline } from '@drover/types';
 import { abortDestination } from './abort-destination.js';
+import { sourceErrors } from './errors.js';
 import { doubt } from './in-doubt.js';
-import { withDeadline } from './interruption.js';
 import type { GuestLeft, SourceOutcome } from './migration.js';
 import type { SourceRun } from './run.js';
 
@@ -11,7 +11,9 @@ const RESUME_RETRY_MS = 20;
 /** Longest wait for a broken-off save before the first try, ms. */
 const SAVE_ENDS_MS = 800;
 /** Errors that only say that a connection went: what the destination said before it went says more. */
-const SYMPTOMS = new Set(['bulk-failed', 'peer-closed']);
+const LOST_CONNECTION = new Set(['bulk-failed', 'peer-closed']);
+/** Errors that the end of the VMM brings about, and that may be noticed before it. */
+const LOST_VMM = new Set(['tracker-failed', 'pause-failed', 'state-save-failed']);
 
 /**
  * Undoes a migration that failed before COMMIT was sent: the guest goes on first, everything else comes after. Where
@@ -37,9 +39,20 @@ export async function rollBack(run: SourceRun, error: DroverError): Promise<Sour
   if (!run.relinquishing) await journalAborted(run);
   return {
     kind: error.code === 'migration-cancelled' ? 'cancelled' : 'failed',
-    error: said && SYMPTOMS.has(error.code) ? said : error.toBody(),
+    error: rootCause(run, error, guest, said),
     guest,
   };
+}
+
+function rootCause(run: SourceRun, error: DroverError, guest: GuestLeft, said: ErrorBody | null): ErrorBody {
+  if (said && LOST_CONNECTION.has(error.code)) return said;
+  if (guest === 'gone' && LOST_VMM.has(error.code)) {
+    const { name } = run.migration.instance;
+    return sourceErrors
+      .error('guest-ended', `The VMM of "${name}" ended while it was being moved: ${error.message}`)
+      .toBody();
+  }
+  return error.toBody();
 }
 
 async function journalAborted(run: SourceRun): Promise<boolean> {
@@ -82,7 +95,15 @@ async function tellDestination(run: SourceRun, error: DroverError): Promise<Erro
   const { migration: m, deadlines } = run;
   if (!run.prepareSent) return null;
   const { confirmed, refusal } = await abortDestination(
-    { ...m, signal: m.shutdown, deadlines },
+    {
+      migrationId: m.migrationId,
+      destination: m.destination,
+      release: m.release,
+      hostName: m.hostName,
+      logger: m.logger,
+      signal: m.shutdown,
+      deadlines,
+    },
     error.toBody(),
     run.channel,
     run.switchoverSent ? deadlines.abortReadyMs : 0,

@@ -1,11 +1,10 @@
 import type { BulkSender } from '@drover/native';
 import type { ControlChannel } from '@drover/protocol';
-import type { DroverError, RoundReport } from '@drover/types';
+import { type DroverError, Interruption, type RoundReport } from '@drover/types';
 import type { DirtyTracker, VmmEvent } from '@drover/vmm';
 import type { Logger } from 'pino';
 import { DEFAULT_SOURCE_DEADLINES, type SourceDeadlines } from './deadlines.js';
 import { sourceErrors } from './errors.js';
-import { Interruption } from './interruption.js';
 import type { SourceMigration } from './migration.js';
 import { ProgressReporter } from './progress.js';
 

@@ -1,7 +1,7 @@
 import type { BulkSender } from '@drover/native';
 import type { ControlMessage } from '@drover/protocol';
+import { withDeadline } from '@drover/types';
 import { sourceErrors } from './errors.js';
-import { withDeadline } from './interruption.js';
 import type { Prepared } from './prepare.js';
 import { collect, type Remaining, sendRound } from './rounds.js';
 import { type SourceRun, text } from './run.js';
@@ -152,5 +152,5 @@ function answered<T>(run: SourceRun, answer: Promise<T>, ms: number): Promise<T>
       'destination-too-slow',
       `The destination of ${run.label} did not answer the switchover within ${ms} ms.`,
     );
-  return run.interruption.race(withDeadline(answer, ms, late));
+  return withDeadline(run.interruption.race(answer), ms, late);
 }

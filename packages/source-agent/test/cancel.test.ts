@@ -85,7 +85,11 @@ describe('a migration that is cancelled (R12)', () => {
       expect(await world.migrate()).toMatchObject({ kind: 'cancelled' });
       await eventually(() => world.destinationLeftovers().length === 0, 'the destination empty');
       world.onPhase = () => {};
-      const again = { ...world.migration(), migrationId: crypto.randomUUID(), signal: new AbortController().signal };
+      const again = {
+        ...world.migration(),
+        migrationId: crypto.randomUUID(),
+        signal: new AbortController().signal,
+      };
       const { migrateOut } = await import('../src/index.js');
       expect(await migrateOut(again)).toMatchObject({ kind: 'completed' });
       await world.host.vmm?.pause();

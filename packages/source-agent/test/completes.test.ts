@@ -1,8 +1,8 @@
 import { migrationProgressSchema, migrationReportSchema } from '@drover/types';
 import { describe, expect, it } from 'vitest';
 import { PROGRESS_INTERVAL_MS } from '../src/progress.js';
-import { EPOCH } from './world/world.js';
 import { eventually, withWorld } from './world/with-world.js';
+import { EPOCH } from './world/world.js';
 
 describe('a guest that is moved', () => {
   it.each([
@@ -47,7 +47,12 @@ describe('a guest that is moved', () => {
       if (outcome.kind !== 'completed') return expect.unreachable(JSON.stringify(outcome));
       const { report } = outcome;
       expect(migrationReportSchema.parse(report)).toEqual(report);
-      expect(report).toMatchObject({ epoch: String(EPOCH + 1n), protocolVersion: 1, specVersion: 1, verified: null });
+      expect(report).toMatchObject({
+        epoch: String(EPOCH + 1n),
+        protocolVersion: 1,
+        specVersion: 1,
+        verified: null,
+      });
       expect(report.rounds.map(({ round }) => round)).toEqual(report.rounds.map((_, i) => i));
       expect(report.rounds[0]?.dataPages).toBeGreaterThanOrEqual(1024);
       expect(report.stateBytes).toBe(200_000);
@@ -109,8 +114,9 @@ describe('a guest that is moved', () => {
     await withWorld({}, async (world) => {
       world.host.onMade = (vmm) => {
         vmm.hooks.loaded = async () => {
+          await eventually(() => world.source.listeners === 0, 'the state at the destination');
           world.source.kill();
-          await eventually(() => world.source.listeners === 0, 'the source no longer watching');
+          await eventually(() => world.source.gone, 'the end of the VMM');
         };
       };
       expect(await world.migrate()).toMatchObject({ kind: 'completed' });

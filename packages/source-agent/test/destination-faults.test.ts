@@ -86,7 +86,9 @@ describe('a destination that fails', () => {
       const outcome = await world.migrate({ bandwidthBytesPerSecond: 16 << 20, maxDowntimeMs: 15 });
       expect(outcome).toMatchObject({ kind: 'failed', error: { code: 'destination-vmm-ended' } });
       await expectRolledBack(world, outcome);
-      expect(world.host.endings).toMatchObject([{ kind: 'failed', error: { code: 'destination-vmm-ended' } }]);
+      expect(world.host.endings).toMatchObject([
+        { kind: 'failed', error: { code: 'destination-vmm-ended' } },
+      ]);
     });
   });
 
@@ -113,7 +115,10 @@ describe('a destination that fails', () => {
         if (record === 'ready') throw new Error('disk full');
       };
       const outcome = await world.migrate();
-      expect(outcome).toMatchObject({ kind: 'failed', error: { message: expect.stringContaining('disk full') } });
+      expect(outcome).toMatchObject({
+        kind: 'failed',
+        error: { message: expect.stringContaining('disk full') },
+      });
       await expectRolledBack(world, outcome);
     });
   });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { EPOCH } from './world/world.js';
 import { eventually, expectRolledBack, withWorld } from './world/with-world.js';
+import { EPOCH } from './world/world.js';
 
 const NEXT = EPOCH + 1n;
 
@@ -52,7 +52,8 @@ describe('a handover with a fault in the middle (R1, R4)', () => {
         if (record.startsWith('relinquished')) world.killDestination();
       };
       const migrating = world.migrate();
-      await eventually(() => world.inDoubt.length > 0, 'the doubt');
+      await Promise.race([eventually(() => world.inDoubt.length > 0, 'the doubt'), migrating]);
+      expect(world.inDoubt).toEqual(['outcome-unknown']);
       await sleep(300);
       expect(await world.source.status()).toBe('paused');
       expect(world.log).not.toContain('source: resume');

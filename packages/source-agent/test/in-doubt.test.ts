@@ -84,7 +84,13 @@ describe('an outcome that is in doubt (R4)', () => {
     const answers = [says('ready'), says('ready'), says('owned')];
     const { migration, destination } = await doubt({ answers, commit: 'silence' });
     expect(await settleInDoubt(migration)).toMatchObject({ kind: 'completed' });
-    expect(destination.requests).toEqual(['outcomeQuery', 'commit', 'outcomeQuery', 'commit', 'outcomeQuery']);
+    expect(destination.requests).toEqual([
+      'outcomeQuery',
+      'commit',
+      'outcomeQuery',
+      'commit',
+      'outcomeQuery',
+    ]);
   });
 
   it.each<[string, Answer]>([
@@ -94,7 +100,10 @@ describe('an outcome that is in doubt (R4)', () => {
     ['it is READY for another epoch', says('ready', '9')],
     ['it breaks the connection', 'silence'],
   ])('stays in doubt and paused while the destination says that %s', async (_what, answer) => {
-    const { migration, destination, log, notes, shutdown } = await doubt({ answers: [answer], commit: 'running' });
+    const { migration, destination, log, notes, shutdown } = await doubt({
+      answers: [answer],
+      commit: 'running',
+    });
     const settled = settleInDoubt(migration);
     while (destination.requests.length < 4) await sleep(5);
     expect(log).toEqual([]);

@@ -1,5 +1,5 @@
-import { native, PAGE_SIZE } from '@drover/native';
 import { writeSync } from 'node:fs';
+import { native, PAGE_SIZE } from '@drover/native';
 import { afterEach, describe, expect, it } from 'vitest';
 import { POPULATE_LIMIT, populateRanges } from '../src/populate-ranges.js';
 
@@ -9,7 +9,8 @@ const opened: Array<() => void> = [];
 /** Memory of regions with these sizes; `data` are pages of it that have content, as [region, page]. */
 function memoryWith(sizes: number[], data: [number, number][]) {
   const fds = sizes.map((size) => native().createMemfd('populate-test', BigInt(size)));
-  for (const [region, page] of data) writeSync(fds[region] ?? -1, Buffer.alloc(PAGE_SIZE, 1), 0, PAGE_SIZE, page * PAGE_SIZE);
+  for (const [region, page] of data)
+    writeSync(fds[region] ?? -1, Buffer.alloc(PAGE_SIZE, 1), 0, PAGE_SIZE, page * PAGE_SIZE);
   const memory = native().openMemory(
     fds.map((fd, i) => ({ id: `r${i}`, fd, offset: 0n, sizeBytes: BigInt(sizes[i] ?? 0) })),
   );
@@ -31,11 +32,20 @@ describe('what PREPARE says about where data is', () => {
   });
 
   it('covers every page with data, region by region, ascending', () => {
-    const memory = memoryWith([64 * MIB, MIB], [[0, 0], [0, 8192], [1, 3]]);
+    const memory = memoryWith(
+      [64 * MIB, MIB],
+      [
+        [0, 0],
+        [0, 8192],
+        [1, 3],
+      ],
+    );
     const covered = (region: number, page: number) =>
       populateRanges(memory, 2).some(
         ([r, offset, length]) =>
-          r === region && Number(offset) <= page * PAGE_SIZE && (page + 1) * PAGE_SIZE <= Number(offset) + Number(length),
+          r === region &&
+          Number(offset) <= page * PAGE_SIZE &&
+          (page + 1) * PAGE_SIZE <= Number(offset) + Number(length),
       );
     expect([covered(0, 0), covered(0, 8192), covered(1, 3)]).toEqual([true, true, true]);
     expect(covered(0, 4096)).toBe(false);

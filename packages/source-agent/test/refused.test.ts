@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
 import { destinationErrors } from '@drover/destination-agent';
+import { describe, expect, it } from 'vitest';
 import { expectRolledBack, withWorld } from './world/with-world.js';
 
 describe('a migration that is refused', () => {
@@ -15,7 +15,11 @@ describe('a migration that is refused', () => {
       });
       expect(world.source.times.filter(({ kind }) => kind === 'paused')).toEqual([]);
       await expectRolledBack(world, outcome);
-      expect(world.log.slice(0, 3)).toEqual(['destination: preparing', 'destination: aborted', 'source: aborted']);
+      expect(world.log.slice(0, 3)).toEqual([
+        'destination: preparing',
+        'destination: aborted',
+        'source: aborted',
+      ]);
     });
   });
 
@@ -24,7 +28,10 @@ describe('a migration that is refused', () => {
       world.host.guest = { ...world.host.guest, regionId: 'pc.ram' };
       const outcome = await world.migrate();
       expect(outcome).toMatchObject({
-        error: { code: 'regions-mismatch', message: expect.stringMatching(/ram0 \d+ at the source and pc\.ram \d+ here/) },
+        error: {
+          code: 'regions-mismatch',
+          message: expect.stringMatching(/ram0 \d+ at the source and pc\.ram \d+ here/),
+        },
       });
       await expectRolledBack(world, outcome);
     });
@@ -36,7 +43,10 @@ describe('a migration that is refused', () => {
       const outcome = await world.migrate();
       expect(outcome).toMatchObject({
         kind: 'failed',
-        error: { code: 'blocker-vhost-user', message: expect.stringContaining('net0 is a vhost-user device.') },
+        error: {
+          code: 'blocker-vhost-user',
+          message: expect.stringContaining('net0 is a vhost-user device.'),
+        },
       });
       expect(world.host.incoming).toBeNull();
       await expectRolledBack(world, outcome);
@@ -46,7 +56,11 @@ describe('a migration that is refused', () => {
   it('is refused for a guest that does not run', async () => {
     await withWorld({}, async (world) => {
       await world.source.pause();
-      expect(await world.migrate()).toMatchObject({ kind: 'failed', error: { code: 'guest-not-running' }, guest: 'paused' });
+      expect(await world.migrate()).toMatchObject({
+        kind: 'failed',
+        error: { code: 'guest-not-running' },
+        guest: 'paused',
+      });
       expect(await world.source.status()).toBe('paused');
     });
   });

@@ -36,6 +36,7 @@ export {
   type InstanceSpecV1Input as InstanceSpecInput,
   instanceSpecV1 as instanceSpecSchema,
 } from './instance-spec/v1.js';
+export { Interruption, withDeadline } from './interruption.js';
 export {
   MIGRATION_REPORT_SCHEMA,
   MIGRATION_REPORT_VERSIONS,

@@ -142,7 +142,6 @@ export class InstanceLifecycle {
     await instance.publish({ vmmId, life: 'starting', error: null, record: null });
     let vmm: Vmm | null = null;
     try {
-      await driver.check(instance.spec);
       vmm = await driver.launch({
         instanceId: instance.id,
         vmmId,

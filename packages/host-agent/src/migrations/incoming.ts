@@ -99,7 +99,6 @@ export class IncomingMigrations implements DestinationHost {
     const release = instance.begin('migrate');
     let vmm: Vmm | null = null;
     try {
-      await driver.check(spec);
       await mkdir(instance.directory, { mode: 0o700 });
       await instance.publish({});
       const { vmmId } = instance.snapshot;

@@ -21,6 +21,7 @@ import { sourceJournal } from '../journal/migration-journals.js';
 import type { OwnershipJournal } from '../journal/ownership-journal.js';
 import { RELEASE } from '../release.js';
 import type { RunDirectory } from '../storage/run-directory.js';
+import type { AbortNotices } from './abort-notices.js';
 import type { Migration } from './migration.js';
 import { type MigrationStore, newMigrationView } from './store.js';
 
@@ -30,6 +31,7 @@ export interface OutgoingOptions {
   readonly lifecycle: InstanceLifecycle;
   readonly journal: OwnershipJournal;
   readonly store: MigrationStore;
+  readonly abortNotices: AbortNotices;
   readonly runDirectory: RunDirectory;
   readonly logger: Logger;
   /** The agent is stopping. */
@@ -224,7 +226,7 @@ export class OutgoingMigrations {
     end: () => void,
   ): Promise<void> {
     if (outcome.kind === 'in-doubt') return this.#nowInDoubt(instance, migration, outcome.error);
-    const { journal, lifecycle } = this.#options;
+    const { abortNotices, journal, lifecycle } = this.#options;
     const entry = journal.find('source', migration.view.id);
     if (outcome.kind === 'completed') {
       await this.depart(instance, migration);
@@ -236,6 +238,11 @@ export class OutgoingMigrations {
       await journal
         .write({ ...entry, state: 'aborted' })
         .catch((err: unknown) => instance.logger.error({ err }, 'the abort could not be journaled'));
+    }
+    // From the switchover on the destination may be READY, and the try to tell it that was made may have failed.
+    const { id, peer, phase } = migration.view;
+    if ((phase === 'switchover' || phase === 'handover') && entry?.state !== 'taken-back') {
+      await abortNotices.add(id, peer, outcome.error);
     }
     await instance.publish({
       // What is gone is found out, and said, when the operation is released.

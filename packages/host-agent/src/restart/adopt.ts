@@ -12,6 +12,7 @@ import type { Instance } from '../instances/instance.js';
 import type { InstanceLifecycle } from '../instances/lifecycle.js';
 import type { InstanceRegistry } from '../instances/registry.js';
 import type { OwnershipJournal } from '../journal/ownership-journal.js';
+import type { AbortNotices } from '../migrations/abort-notices.js';
 import type { IncomingMigrations } from '../migrations/incoming.js';
 import type { Migration } from '../migrations/migration.js';
 import type { OutgoingMigrations } from '../migrations/outgoing.js';
@@ -24,6 +25,7 @@ export interface AdoptionOptions {
   readonly driver: VmmDriver;
   readonly journal: OwnershipJournal;
   readonly store: MigrationStore;
+  readonly abortNotices: AbortNotices;
   readonly outgoing: OutgoingMigrations;
   readonly incoming: IncomingMigrations;
   /** Tells the receiving half of a VMM that waits for COMMIT or ABORT. */
@@ -46,7 +48,7 @@ export async function adoptAll(options: AdoptionOptions): Promise<void> {
       }
     }),
   );
-  await endOrphans(options);
+  await endStrayViews(options);
 }
 
 async function adoptOne(options: AdoptionOptions, instance: Instance): Promise<void> {
@@ -70,15 +72,18 @@ async function adoptOne(options: AdoptionOptions, instance: Instance): Promise<v
 }
 
 async function takeBack(
-  { driver, lifecycle, journal }: AdoptionOptions,
+  { driver, lifecycle, journal, abortNotices }: AdoptionOptions,
   instance: Instance,
   migration: Migration | undefined,
   epoch: bigint,
 ): Promise<void> {
   const { record, migration: part, life } = instance.snapshot;
   const entry = part && journal.find(part.role, part.id);
-  if (entry?.role === 'source' && entry.state === 'owned')
+  if (entry?.role === 'source' && entry.state !== 'taken-back') {
+    // The destination may be READY. It is told, and from here on never anything else.
+    if (migration) await abortNotices.add(entry.migrationId, migration.view.peer, interrupted(instance));
     await journal.write({ ...entry, state: 'aborted' });
+  }
   const ours: Partial<InstanceSnapshot> = { epoch, migration: null };
   if (record === null) {
     await instance.publish({ ...ours, life: life === 'failed' ? life : 'stopped' });
@@ -168,7 +173,7 @@ async function remove(
 }
 
 /** Migrations whose instance is not here any more: the agent stopped between the two removals. */
-async function endOrphans({ store, journal }: AdoptionOptions): Promise<void> {
+async function endStrayViews({ store, journal }: AdoptionOptions): Promise<void> {
   for (const { id, endedAt, role } of store.list()) {
     const migration = store.get(id);
     const state = journal.find(role, id)?.state;

@@ -7,7 +7,7 @@ import { until } from '../support/until.js';
 
 describe('an instance over the API', () => {
   it('is created, started, found by id and name, stopped and deleted', async () => {
-    const { client, host, root } = await startTestAgent();
+    const { agent, client, host, root } = await startTestAgent();
     const created = await client.createInstance({ spec: spec('web-1') });
     expect(created.state).toMatchObject({ life: 'stopped', epoch: '1', pid: null, accelerator: null });
     const started = await client.startInstance('web-1');
@@ -21,7 +21,7 @@ describe('an instance over the API', () => {
     await client.deleteInstance('web-1');
     expect(await client.listInstances()).toEqual([]);
     expect(readdirSync(join(root, 'state', 'instances'))).toEqual([]);
-    expect(readdirSync(join(root, 'run'))).toEqual([]);
+    expect(readdirSync(join(root, 'run', agent.hostId.slice(0, 8)))).toEqual([]);
   });
 
   it('raises its generation at every publication and never lowers it (R10)', async () => {
@@ -73,6 +73,16 @@ describe('an instance over the API', () => {
     await expect(client.createInstance({ id, spec: spec('web-2') })).rejects.toMatchObject({
       code: 'instance-already-here',
     });
+  });
+
+  it('is refused at once when this host could not start it, and leaves nothing', async () => {
+    const { client, host, root } = await startTestAgent();
+    host.failCheck = error('boot-file-missing', 'The kernel /boot/vmlinuz does not exist.');
+    await expect(client.createInstance({ spec: spec('web-1') })).rejects.toMatchObject({
+      code: 'boot-file-missing',
+    });
+    expect(await client.listInstances()).toEqual([]);
+    expect(readdirSync(join(root, 'state', 'instances'))).toEqual([]);
   });
 
   it('leaves nothing when it cannot be made (R12)', async () => {

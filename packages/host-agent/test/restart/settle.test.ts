@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { InstanceView } from '@drover/protocol';
 import { formatHostPort } from '@drover/protocol';
 import { describe, expect, it } from 'vitest';
@@ -7,6 +9,11 @@ import { spec, startTestAgent, type TestAgent } from '../support/agent.js';
 import type { FakeVmm } from '../support/fake-driver.js';
 import { interruptedAt } from '../support/interrupted.js';
 import { until } from '../support/until.js';
+
+const RELINQUISHED = [
+  ['owned', 1n],
+  ['relinquished', 2n],
+] as const;
 
 interface Handover {
   readonly north: TestAgent;
@@ -17,8 +24,11 @@ interface Handover {
   readonly southVmm: FakeVmm;
 }
 
-/** Both agents were restarted in the middle of a handover: north had relinquished, south's journal had come as far as `states`. */
-async function cutHandover(states: readonly OwnershipState[]): Promise<Handover> {
+/** Both agents were restarted in the middle of a handover; south's journal had come as far as `states`, north's to `gave`. */
+async function cutHandover(
+  states: readonly OwnershipState[],
+  gave: readonly (readonly [OwnershipState, bigint])[] = RELINQUISHED,
+): Promise<Handover> {
   const [north, south] = [await startTestAgent(), await startTestAgent({ name: 'south' })];
   const instance = await north.client.createInstance({ spec: spec('web-1'), start: true });
   const there = await south.client.createInstance({ id: instance.id, spec: spec('web-1'), start: true });
@@ -33,16 +43,7 @@ async function cutHandover(states: readonly OwnershipState[]): Promise<Handover>
   });
   await north.restart(async () => {
     const peer = formatHostPort(south.agent.peer);
-    await interruptedAt(
-      north,
-      instance,
-      'source',
-      [
-        ['owned', 1n],
-        ['relinquished', 2n],
-      ],
-      { migrationId, peer },
-    );
+    await interruptedAt(north, instance, 'source', gave, { migrationId, peer });
   });
   return { north, south, instance, migrationId, northVmm, southVmm };
 }
@@ -86,5 +87,48 @@ describe('a handover that both agents were restarted in', () => {
     const { state } = await cut.north.client.getInstance('web-1');
     expect(state).toMatchObject({ life: 'running', epoch: '3', error: null });
     expect(await cut.south.client.listInstances()).toEqual([]);
+  });
+
+  it('is off when north had not relinquished: south is told so, tears down, and can be moved to again (R2, R12)', async () => {
+    const cut = await cutHandover(['preparing', 'ready'], [['owned', 1n]]);
+    expect(cut.northVmm.state).toBe('running');
+    await until(
+      () => cut.south.client.listInstances(),
+      (instances) => instances.length === 0,
+    );
+    expect(cut.southVmm.state).toBe('gone');
+    expect((await cut.south.client.getMigration(cut.migrationId)).state).toBe('cancelled');
+    const left = () =>
+      readdirSync(join(cut.north.root, 'state', 'migrations')).filter((name) => name.includes('abort'));
+    await until(
+      async () => left(),
+      (names) => names.length === 0,
+    );
+  });
+
+  it('is off, and south is told as soon as it can be, when it cannot be reached at first', async () => {
+    const cut = await cutHandover(['preparing', 'ready']);
+    await ended(cut);
+    const test = await startTestAgent();
+    const instance = await test.client.createInstance({ spec: spec('web-2'), start: true });
+    const peer = '127.0.0.1:9';
+    await test.restart(async () => {
+      await interruptedAt(test, instance, 'source', [['owned', 1n]], { peer });
+    });
+    const notices = () =>
+      readdirSync(join(test.root, 'state', 'migrations')).filter((name) => name.includes('abort'));
+    expect((await test.client.getInstance('web-2')).state.life).toBe('running');
+    expect(notices()).toHaveLength(1);
+    await test.restart();
+    expect(notices()).toHaveLength(1);
+    const [notice = ''] = notices();
+    await test.restart(() => {
+      const path = join(test.root, 'state', 'migrations', notice);
+      writeFileSync(path, readFileSync(path, 'utf8').replace(peer, formatHostPort(cut.south.agent.peer)));
+    });
+    await until(
+      async () => notices(),
+      (names) => names.length === 0,
+    );
   });
 });

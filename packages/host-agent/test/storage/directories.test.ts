@@ -6,6 +6,8 @@ import { RunDirectory } from '../../src/storage/run-directory.js';
 import { StateDirectory } from '../../src/storage/state-directory.js';
 import { temporaryDirectory } from '../support/directory.js';
 
+const HOST = '0123abcd-0000-4000-8000-000000000001';
+
 describe('the state directory', () => {
   it('keeps the identity of the host over a restart', async () => {
     const path = join(temporaryDirectory(), 'state');
@@ -46,7 +48,7 @@ describe('the state directory', () => {
 
 describe('the run directory', () => {
   it('refuses a path under which unix sockets would not fit', async () => {
-    await expect(RunDirectory.open(`/tmp/${'x'.repeat(80)}`)).rejects.toMatchObject({
+    await expect(RunDirectory.open(`/tmp/${'x'.repeat(80)}`, HOST)).rejects.toMatchObject({
       code: 'run-directory-too-long',
       message: expect.stringContaining('107'),
     });
@@ -54,8 +56,8 @@ describe('the run directory', () => {
 
   it('leaves room for every socket name at the longest path that it takes', async () => {
     const base = temporaryDirectory();
-    const path = join(base, 'r'.repeat(67 - base.length - 1));
-    const run = await RunDirectory.open(path);
+    const path = join(base, 'r'.repeat(59 - base.length - 1));
+    const run = await RunDirectory.open(path, HOST);
     const socket = join(run.vmm('00000000-0000-4000-8000-000000000001'), 'migration-state.sock');
     expect(Buffer.byteLength(socket)).toBeLessThanOrEqual(107);
   });
@@ -63,7 +65,7 @@ describe('the run directory', () => {
   it('says in one sentence why it cannot be used', async () => {
     const file = join(temporaryDirectory(), 'file');
     writeFileSync(file, '');
-    await expect(RunDirectory.open(join(file, 'run'))).rejects.toMatchObject({
+    await expect(RunDirectory.open(join(file, 'run'), HOST)).rejects.toMatchObject({
       code: 'run-directory-unusable',
     });
   });

@@ -132,6 +132,10 @@ export class FakeVmm implements Vmm {
     for (const listener of [...this.#listeners]) listener(event);
   }
 
+  get gone(): boolean {
+    return this.#gone;
+  }
+
   get listeners(): number {
     return this.#listeners.size;
   }

@@ -18,8 +18,13 @@ import {
   migrationSettingsSchema,
 } from '@drover/types';
 import pino from 'pino';
+import {
+  migrateOut,
+  type SourceDeadlines,
+  type SourceMigration,
+  type SourceOutcome,
+} from '../../src/index.js';
 import { FakeVmm, type FakeVmmOptions } from '../guest/fake-vmm.js';
-import { migrateOut, type SourceDeadlines, type SourceMigration, type SourceOutcome } from '../../src/index.js';
 import { FakeHost } from './fake-host.js';
 import { FakeSourceJournal } from './fake-journals.js';
 
@@ -85,7 +90,11 @@ export class World {
     source.fill(guest.workingSet, options.filled ?? 1024);
     await source.resume();
     const log: string[] = [];
-    const host = new FakeHost({ ...guest, directory: join(directory, 'destination'), incoming: true }, log, logger);
+    const host = new FakeHost(
+      { ...guest, directory: join(directory, 'destination'), incoming: true },
+      log,
+      logger,
+    );
     const world = new World(directory, source, host, new DestinationAgent(host), instanceId);
     host.log = world.log;
     source.hooks.resume = () => void world.log.push('source: resume');
@@ -114,7 +123,10 @@ export class World {
     });
   }
 
-  migration(settings: MigrationSettingsInput = {}, deadlines: Partial<SourceDeadlines> = {}): SourceMigration {
+  migration(
+    settings: MigrationSettingsInput = {},
+    deadlines: Partial<SourceDeadlines> = {},
+  ): SourceMigration {
     return {
       migrationId: this.migrationId,
       instance: { id: this.instanceId, name: this.spec.name, spec: this.spec },

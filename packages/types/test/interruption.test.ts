@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { sourceErrors } from '../src/errors.js';
+import { typesErrors } from '../src/codes.js';
 import { Interruption, withDeadline } from '../src/interruption.js';
 
-const first = sourceErrors.error('bulk-failed', 'first');
-const second = sourceErrors.error('guest-ended', 'second');
+const first = typesErrors.error('spec-invalid', 'first');
+const second = typesErrors.error('document-invalid', 'second');
 
 describe('an interruption', () => {
   it('keeps its first reason', () => {

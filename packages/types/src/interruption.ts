@@ -2,7 +2,7 @@
  * One reason to stop, seen by everything that waits: the first {@link Interruption.interrupt} wins, every
  * {@link Interruption.race} then rejects with it, and {@link Interruption.signal} carries it to what takes a signal.
  */
-import type { DroverError } from '@drover/types';
+import type { DroverError } from './errors.js';
 
 export class Interruption {
   readonly #controller = new AbortController();
@@ -73,7 +73,7 @@ export class Interruption {
 /** Settles as `work` does, or rejects with what `late` makes after `ms`. */
 export async function withDeadline<T>(work: Promise<T>, ms: number, late: () => Error): Promise<T> {
   work.catch(() => {});
-  let timer: NodeJS.Timeout | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(late()), ms);
   });
