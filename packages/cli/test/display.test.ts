@@ -85,6 +85,14 @@ describe('the live display (R12)', () => {
     expect(Math.max(...screen.text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(20);
   });
 
+  it('takes 80 columns where the terminal does not say how many it has', () => {
+    const screen = new Screen(0);
+    const display = new LiveDisplay(screen, title, new FakeClock());
+    display.event(progressEvent());
+    expect(screen.text).toContain('remaining   97.7 MiB');
+    display.close();
+  });
+
   it('gives the cursor back, stops its clock, and prints the report below', () => {
     const screen = new Screen(80);
     const clock = new FakeClock();

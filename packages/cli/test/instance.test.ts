@@ -127,7 +127,7 @@ describe('drover instance', () => {
   });
 
   it('prints the log, and with --follow what is added to it, once', async () => {
-    const { url } = await agent({ log: (reads) => `line 0\n${reads > 0 ? 'line 1\n' : ''}` });
+    const { url } = await agent({ log: (reads) => `line 0\n${reads > 1 ? 'line 1\n' : ''}` });
     expect((await drover(['instance', 'log', 'web-1', '--agent', url])).stdout).toBe('line 0\n');
     const running = startDrover(['instance', 'log', 'web-1', '--follow', '--agent', url]);
     await running.printed('line 1');

@@ -100,7 +100,8 @@ function checkKvm({ kvm }: HostFacts): Finding {
 
 function checkQemu({ qemu }: HostFacts): Finding {
   if (qemu.unusable === null) return ok('qemu', `QEMU ${qemu.version ?? 'of an unknown version'}`);
-  return fail('qemu', qemu.unusable, 'Install it, on Debian with: apt-get install qemu-system-x86');
+  // What the driver says has its remedy with it.
+  return fail('qemu', qemu.unusable, 'Then look again, or name another QEMU with --qemu.');
 }
 
 function checkShim({ shimLibrary }: HostFacts): Finding {

@@ -62,7 +62,7 @@ export class LiveDisplay implements MigrationDisplay {
   #draw(above: string): void {
     if (this.#closed) return;
     const elapsedMs = this.#clock.now() - this.#startedAt;
-    const lines = renderBlock(this.#title, this.#progress, elapsedMs, this.#output.columns ?? 80);
+    const lines = renderBlock(this.#title, this.#progress, elapsedMs, this.#output.columns || 80);
     const back = this.#drawn === 0 ? '' : `\u001b[${this.#drawn}A`;
     this.#output.write(`${back}\r${ERASE_BELOW}${above}${lines.join('\n')}\n`);
     this.#drawn = lines.length;
