@@ -8,6 +8,9 @@ const BEATS_TIMEOUT_MS = 20_000;
 /** The guest reads its whole working set while it goes on writing, ms. */
 const VERIFY_TIMEOUT_MS = 120_000;
 
+/** What a Linux kernel prints when it, or the program that beats, ends badly. */
+const CRASH = /Oops|BUG: |RIP: |Call Trace|Attempted to kill|segfault at|exited with irqs disabled/;
+
 /**
  * What a guest's beats said of its move. Of a guest that was lost only `lost` is there.
  *
@@ -67,13 +70,13 @@ export class Watch {
       if (panicked) return { downtimeMs: null, lost: 'panicked' };
       if (boots > 1) return { downtimeMs: null, lost: 'restarted' };
       if (wrong > 0) return { downtimeMs: null, lost: `${wrong} bad pages` };
-      if (duplicates > 0) return { downtimeMs: null, lost: `${duplicates} beats came twice` };
+      if (duplicates > 0) return { downtimeMs: null, lost: `its counter went back by ${duplicates}` };
       return alive ? { downtimeMs, lost: null } : { downtimeMs: null, lost: 'stopped beating' };
-    } catch (thrown) {
+    } catch {
       signal.throwIfAborted();
       if (this.#meter.summary().panicked) return { downtimeMs: null, lost: 'panicked' };
-      const reason = thrown instanceof Error ? thrown.message : String(thrown);
-      return { downtimeMs: null, lost: reason.split('\n')[0] ?? 'no sign of life' };
+      const crashed = this.#meter.otherLines.some((line) => CRASH.test(line));
+      return { downtimeMs: null, lost: crashed ? 'its kernel crashed' : 'fell silent' };
     }
   }
 

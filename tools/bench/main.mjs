@@ -55,7 +55,7 @@ async function bench(settings, say, signal) {
           say(`  run ${round + 1}  ${method.title}: ${describe(measurement)}`);
         }
       }
-      const summaries = methods.map((method) => summarise(method, measurements.get(method) ?? []));
+      const summaries = methods.map((method) => summarise(method, series, measurements.get(method) ?? []));
       say(`\n${summaryTable(summaries)}`);
       results[series] = summaries.map((summary, at) => ({
         ...summary,

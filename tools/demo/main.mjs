@@ -10,7 +10,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { formatDuration } from '@drover/types';
+import { formatDuration, toErrorBody } from '@drover/types';
 import { BeatMeter } from '../beat/beat-meter.mjs';
 import { startAgent } from './agent-process.mjs';
 import { demoGuest } from './guests.mjs';
@@ -37,6 +37,7 @@ async function demo(kind, narrator, signal) {
   const meter = new BeatMeter();
   /** @type {AgentProcess[]} */
   const agents = [];
+  let hasGuest = false;
   try {
     narrator.say(
       'Drover demo: a guest under load moves from host a to host b and back, and its heart goes on.\n',
@@ -58,6 +59,7 @@ async function demo(kind, narrator, signal) {
     const { state, consoleSocket } = await a.client.createInstance({ spec: envelope, start: true });
     if (state.accelerator === null || consoleSocket === null) throw new Error('The guest has no running VMM');
     narrator.say(`         under ${state.accelerator}: ${state.acceleratorReason}\n`);
+    hasGuest = true;
     meter.attach(consoleSocket);
     await meter.waitForReady({ timeoutMs: bootTimeoutMs, signal });
     await meter.waitForBeats(BEATS_BEFORE, { timeoutMs: BEATS_TIMEOUT_MS, signal });
@@ -86,8 +88,10 @@ async function demo(kind, narrator, signal) {
     await a.client.deleteInstance(spec.name);
     return completedDocument(state.accelerator, moves);
   } catch (thrown) {
-    for (const agent of agents)
+    // Before there is a guest the sentence says it all.
+    for (const agent of hasGuest && !signal.aborted ? agents : []) {
       narrator.say(`last words of agent ${agent.name}:\n${await agent.lastWords()}`);
+    }
     throw thrown;
   } finally {
     meter.detach();
@@ -114,10 +118,11 @@ async function main() {
     narrator.say('The guest moved there and back, alive and right.');
     if (values.json) process.stdout.write(`${JSON.stringify(document)}\n`);
   } catch (thrown) {
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    // What was waited for says only that it was aborted; the reason is who aborted it.
+    const error = toErrorBody(interrupted.signal.aborted ? interrupted.signal.reason : thrown);
     process.exitCode = 1;
-    if (values.json) process.stdout.write(`${JSON.stringify({ result: 'failed', error: { message } })}\n`);
-    process.stderr.write(`demo: ${message}\n`);
+    if (values.json) process.stdout.write(`${JSON.stringify({ result: 'failed', error })}\n`);
+    process.stderr.write(`demo: ${error.message}\n`);
   }
 }
 

@@ -35,7 +35,7 @@ export class Narrator {
     const now = performance.now();
     if (!this.#output.isTTY || now - this.#drawnAt < REDRAW_MS) return;
     this.#drawnAt = now;
-    this.#status = status.slice(0, (this.#output.columns ?? 80) - 1);
+    this.#status = status.slice(0, (this.#output.columns || 80) - 1);
     this.#output.write(`${ERASE_LINE}${this.#status}`);
   }
 }

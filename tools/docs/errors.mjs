@@ -35,7 +35,9 @@ export async function errorsPage() {
       seen.set(code, name);
       rows.push(`| \`${code}\` | ${status} | ${retryable ? 'yes' : 'no'} | ${summary} |`);
     }
-    sections.push(`## ${name}\n| code | status | retry | when, and what to do |\n| --- | --- | --- | --- |\n${rows.sort().join('\n')}\n`);
+    sections.push(
+      `## ${name}\n| code | status | retry | when, and what to do |\n| --- | --- | --- | --- |\n${rows.sort().join('\n')}\n`,
+    );
   }
   return `# Errors
 

@@ -62,11 +62,11 @@ describe.skipIf(missing !== null)(`the Linux guest${because(missing)}`, () => {
     await meter.waitForReady(START);
     await meter.waitForBeats(500, START);
     const before = meter.summary();
-    const started = performance.now();
     await meter.waitForBeats(2000, START);
-    const seconds = (performance.now() - started) / 1000;
     const after = meter.summary();
-    expect(((after.writes ?? 0) - (before.writes ?? 0)) / seconds).toBeGreaterThan(10_000);
+    // Beat for beat, 20 each: a busy host loses beats, and with them no more than their writes.
+    const writesPerBeat = ((after.writes ?? 0) - (before.writes ?? 0)) / (after.beats - before.beats);
+    expect(writesPerBeat).toBeGreaterThan(17);
     expect(after).toMatchObject({ alive: true, panicked: false, bad: 0, duplicates: 0, boots: 1 });
     expect(await meter.verify(START)).toMatchObject({ ok: true, pages: 16384, bad: 0 });
   });
