@@ -54,7 +54,12 @@ export async function startTwoHosts(environment: Readonly<Record<string, string>
     ...processesIn(directory)
       .filter((pid) => !agents.some((one) => isRunning(one) && one.pid === pid))
       .map((pid) => `process ${pid}`),
-    ...agents.flatMap((one) => readdirSync(one.runDirectory).map((name) => join(one.runDirectory, name))),
+    // Below the run directory an agent keeps one folder of its own; VMMs are in it.
+    ...agents.flatMap((one) =>
+      readdirSync(one.runDirectory, { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.includes('/'))
+        .map((name) => join(one.runDirectory, name)),
+    ),
   ];
   return { ...hosts, topology, close, leftovers };
 }
