@@ -10,7 +10,7 @@
 #include <optional>
 #include <thread>
 
-#include "core/memory/extents.h"
+#include "core/memory/data_walk.h"
 
 namespace drover {
 
@@ -29,20 +29,6 @@ void add_page(MemoryDigest& sum, const uint8_t* page, uint64_t number) {
   sum.data_pages += 1;
 }
 
-// The part of [offset, offset + length) of one region.
-Status add_range(MemoryDigest& sum, const Region& region, uint64_t offset, uint64_t length) {
-  ExtentCursor cursor(region, offset, length);
-  while (true) {
-    auto extent = cursor.next();
-    if (!extent) return extent.error();
-    if (!extent.value()) return success();
-    const uint64_t end = extent.value()->offset + extent.value()->length;
-    for (uint64_t at = extent.value()->offset; at < end; at += kPageSize) {
-      add_page(sum, region.data() + at, region.first_page() + at / kPageSize);
-    }
-  }
-}
-
 }  // namespace
 
 std::string MemoryDigest::hex() const {
@@ -53,7 +39,7 @@ std::string MemoryDigest::hex() const {
 }
 
 Result<MemoryDigest> digest(const GuestMemory& memory, unsigned threads, const std::atomic<bool>& cancel) {
-  std::atomic<uint64_t> next_page{0};
+  DataWalk walk(memory, kChunkPages);
   std::mutex mutex;
   MemoryDigest total;
   std::optional<Error> failure;
@@ -61,20 +47,22 @@ Result<MemoryDigest> digest(const GuestMemory& memory, unsigned threads, const s
   const auto work = [&] {
     MemoryDigest sum;
     std::optional<Error> failed;
-    while (!failed) {
-      const uint64_t first = next_page.fetch_add(kChunkPages);
-      if (first >= memory.pages()) break;
+    while (true) {
       if (cancel.load()) {
         failed = Error{Code::cancelled, "the digest of guest memory was cancelled"};
         break;
       }
-      const uint64_t last = std::min(first + kChunkPages, memory.pages());
-      for (uint64_t page = first; page < last && !failed;) {
-        const PageLocation at = memory.locate(page);
-        const Region& region = memory.region(at.region);
-        const uint64_t pages = std::min(last - page, region.pages() - at.offset / kPageSize);
-        if (Status added = add_range(sum, region, at.offset, pages * kPageSize); !added) failed = added.error();
-        page += pages;
+      auto piece = walk.take();
+      if (!piece) {
+        failed = piece.error();
+        break;
+      }
+      if (!piece.value()) break;
+      const RegionRun run = *piece.value();
+      const Region& region = memory.region(run.region);
+      for (uint64_t page = 0; page < run.pages; ++page) {
+        const uint64_t offset = run.offset + page * kPageSize;
+        add_page(sum, region.data() + offset, region.first_page() + offset / kPageSize);
       }
     }
     std::lock_guard lock(mutex);

@@ -4,27 +4,6 @@
 
 namespace drover {
 
-Result<std::optional<RegionRun>> FullPass::take() {
-  std::lock_guard lock(mutex_);
-  while (rest_.length == 0) {
-    if (region_ == memory_.region_count()) return std::optional<RegionRun>();
-    if (!cursor_) cursor_.emplace(memory_.region(region_), 0, memory_.region(region_).size());
-    auto extent = cursor_->next();
-    if (!extent) return extent.error();
-    if (extent.value()) {
-      rest_ = *extent.value();
-    } else {
-      cursor_.reset();
-      region_++;
-    }
-  }
-  const uint64_t pages = std::min(rest_.length / kPageSize, kPiecePages);
-  const RegionRun piece{static_cast<uint16_t>(region_), rest_.offset, pages};
-  rest_.offset += pages * kPageSize;
-  rest_.length -= pages * kPageSize;
-  return std::optional(piece);
-}
-
 void DirtyPass::take(std::vector<PageRun>& into) {
   into.clear();
   std::lock_guard lock(mutex_);

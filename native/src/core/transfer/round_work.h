@@ -8,37 +8,10 @@
 #include <vector>
 
 #include "core/dirty/bitmap.h"
-#include "core/memory/extents.h"
+#include "core/memory/data_walk.h"
 #include "core/memory/guest_memory.h"
 
 namespace drover {
-
-// Pages that lie side by side in one region.
-struct RegionRun {
-  uint16_t region;
-  uint64_t offset;  // bytes into the region
-  uint64_t pages;
-};
-
-// Hands out everything that holds data, in pieces.
-//
-// One walk serves all channels because a single SEEK_HOLE visits every page up to the next hole (7 ms for each GiB that is
-// there): asked per piece, the pass would cost the square of the memory's size.
-class FullPass {
- public:
-  static constexpr uint64_t kPiecePages = 1024;
-
-  explicit FullPass(const GuestMemory& memory) : memory_(memory) {}
-  // The next piece, none at the end.
-  Result<std::optional<RegionRun>> take();
-
- private:
-  const GuestMemory& memory_;
-  std::mutex mutex_;
-  size_t region_ = 0;
-  std::optional<ExtentCursor> cursor_;
-  Extent rest_{0, 0};
-};
 
 // Hands out the pages of a bitmap, in runs of page numbers.
 class DirtyPass {

@@ -14,12 +14,15 @@
 
 namespace drover {
 
+// Pages that a channel takes at a time from a pass over everything.
+inline constexpr uint64_t kFullPiecePages = 1024;
+
 // One round, shared by its channels.
 struct SenderRound {
   uint32_t round;
   std::shared_ptr<const DirtyBitmap> pages;  // null: everything that holds data
   std::shared_ptr<DirtyBitmap> torn;         // what arrived torn is added
-  FullPass full;                             // the work without `pages`
+  DataWalk full;                             // the work without `pages`
   std::optional<DirtyPass> dirty;            // the work with `pages`
   std::atomic<uint64_t> wire_bytes{0};
   std::atomic<uint64_t> data_pages{0};
@@ -28,7 +31,7 @@ struct SenderRound {
 
   SenderRound(const GuestMemory& memory, uint32_t number, std::shared_ptr<const DirtyBitmap> set,
               std::shared_ptr<DirtyBitmap> torn_set)
-      : round(number), pages(std::move(set)), torn(std::move(torn_set)), full(memory) {
+      : round(number), pages(std::move(set)), torn(std::move(torn_set)), full(memory, kFullPiecePages) {
     if (pages) dirty.emplace(*pages);
   }
 };
@@ -39,8 +42,8 @@ class SenderChannel {
   SenderChannel(const SenderShared& shared, DataMap& data_map, Stream stream)
       : shared_(shared), data_map_(data_map), stream_(std::move(stream)) {}
 
-  // Returns when this channel's end of round is acknowledged: all that it sent is in the destination's memory, or named torn.
-  // Errors: those of the stream, peer_violation, system_call.
+  // Returns when this channel's end of round is acknowledged: all that it sent is in the destination's memory, or named
+  // torn. Errors: those of the stream, peer_violation, system_call.
   Status run(SenderRound& round);
 
   void shut_down() { stream_.shut_down(); }
