@@ -24,7 +24,9 @@ function run(program, args, options = {}) {
   if (done.error)
     fail(`${program} could not be started: ${done.error.message}. Run "npm run bootstrap" first.`);
   if (done.status !== 0) {
-    console.error(`${program} ${args.join(' ')} ended with ${done.signal ?? `code ${done.status}`}`);
+    console.error(
+      `${program} ${args.slice(0, 6).join(' ')} ended with ${done.signal ?? `code ${done.status}`}`,
+    );
     process.exit(done.status || 1);
   }
 }

@@ -15,15 +15,17 @@ struct ListenerParts {
   std::shared_ptr<JsCallback> callback;
 };
 
-// Like a server of Node it lives until close(), whoever still refers to it; unlike one it does not keep the event loop alive.
+// Like a server of Node it lives until close(), whoever still refers to it; unlike one it does not keep the event loop
+// alive.
 class ListenerObject : public Napi::ObjectWrap<ListenerObject> {
  public:
   static void define(Napi::Env env) {
-    JsThread::of(env)->keep_class(kClassName, DefineClass(env, kClassName,
-                                                          {
-                                                              InstanceAccessor<&ListenerObject::port>("port", napi_enumerable),
-                                                              InstanceMethod<&ListenerObject::close>("close"),
-                                                          }));
+    JsThread::of(env)->keep_class(kClassName,
+                                  DefineClass(env, kClassName,
+                                              {
+                                                  InstanceAccessor<&ListenerObject::port>("port", napi_enumerable),
+                                                  InstanceMethod<&ListenerObject::close>("close"),
+                                              }));
   }
 
   explicit ListenerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ListenerObject>(info) {

@@ -52,19 +52,21 @@ struct ReceiverParts {
   std::shared_ptr<FailureReport> report;
 };
 
-// Calls under way keep the core's receiver by their own shared_ptr; each runs on a thread of its own and ends soon after cancel().
+// Calls under way keep the core's receiver by their own shared_ptr; each runs on a thread of its own and ends soon
+// after cancel().
 class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
  public:
   static void define(Napi::Env env) {
-    JsThread::of(env)->keep_class(kClassName, DefineClass(env, kClassName,
-                                                          {
-                                                              InstanceMethod<&ReceiverObject::add_channel>("addChannel"),
-                                                              InstanceMethod<&ReceiverObject::connected>("connected"),
-                                                              InstanceMethod<&ReceiverObject::round_ended>("roundEnded"),
-                                                              InstanceMethod<&ReceiverObject::deliver_state>("deliverState"),
-                                                              InstanceMethod<&ReceiverObject::cancel>("cancel"),
-                                                              InstanceMethod<&ReceiverObject::close>("close"),
-                                                          }));
+    JsThread::of(env)->keep_class(kClassName,
+                                  DefineClass(env, kClassName,
+                                              {
+                                                  InstanceMethod<&ReceiverObject::add_channel>("addChannel"),
+                                                  InstanceMethod<&ReceiverObject::connected>("connected"),
+                                                  InstanceMethod<&ReceiverObject::round_ended>("roundEnded"),
+                                                  InstanceMethod<&ReceiverObject::deliver_state>("deliverState"),
+                                                  InstanceMethod<&ReceiverObject::cancel>("cancel"),
+                                                  InstanceMethod<&ReceiverObject::close>("close"),
+                                              }));
   }
 
   explicit ReceiverObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ReceiverObject>(info) {
@@ -127,7 +129,8 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
     auto timeout = read_timeout(info[0], "timeoutMs");
     if (!timeout) return rejected(info.Env(), timeout.error());
     return run<Unit>(
-        info.Env(), [receiver = parts_.receiver, ms = timeout.value()] { return receiver->wait_connected(ms); }, nothing);
+        info.Env(), [receiver = parts_.receiver, ms = timeout.value()] { return receiver->wait_connected(ms); },
+        nothing);
   }
 
   Napi::Value round_ended(const Napi::CallbackInfo& info) {
@@ -150,7 +153,9 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
     if (!timeout) return rejected(info.Env(), timeout.error());
     return run<uint64_t>(
         info.Env(),
-        [receiver = parts_.receiver, path = socket.take(), ms = timeout.value()] { return receiver->deliver(path, ms); },
+        [receiver = parts_.receiver, path = socket.take(), ms = timeout.value()] {
+          return receiver->deliver(path, ms);
+        },
         [](Napi::Env env, uint64_t& bytes) -> Napi::Value {
           Napi::Object result = Napi::Object::New(env);
           result.Set("bytes", static_cast<double>(bytes));

@@ -12,19 +12,21 @@ namespace {
 
 constexpr const char* kClassName = "BulkSender";
 
-// Calls under way keep the core's sender by their own shared_ptr; each runs on a thread of its own and ends soon after cancel().
+// Calls under way keep the core's sender by their own shared_ptr; each runs on a thread of its own and ends soon after
+// cancel().
 class SenderObject : public Napi::ObjectWrap<SenderObject> {
  public:
   static void define(Napi::Env env) {
-    JsThread::of(env)->keep_class(kClassName, DefineClass(env, kClassName,
-                                                          {
-                                                              InstanceMethod<&SenderObject::connect>("connect"),
-                                                              InstanceMethod<&SenderObject::send_round>("sendRound"),
-                                                              InstanceMethod<&SenderObject::set_bandwidth>("setBandwidth"),
-                                                              InstanceMethod<&SenderObject::state_sent>("stateSent"),
-                                                              InstanceMethod<&SenderObject::cancel>("cancel"),
-                                                              InstanceMethod<&SenderObject::close>("close"),
-                                                          }));
+    JsThread::of(env)->keep_class(kClassName,
+                                  DefineClass(env, kClassName,
+                                              {
+                                                  InstanceMethod<&SenderObject::connect>("connect"),
+                                                  InstanceMethod<&SenderObject::send_round>("sendRound"),
+                                                  InstanceMethod<&SenderObject::set_bandwidth>("setBandwidth"),
+                                                  InstanceMethod<&SenderObject::state_sent>("stateSent"),
+                                                  InstanceMethod<&SenderObject::cancel>("cancel"),
+                                                  InstanceMethod<&SenderObject::close>("close"),
+                                              }));
   }
 
   explicit SenderObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SenderObject>(info) {
@@ -37,8 +39,8 @@ class SenderObject : public Napi::ObjectWrap<SenderObject> {
     teardown_ = js_->at_teardown([sender = std::weak_ptr<BulkSender>(sender_)] {
       if (auto alive = sender.lock()) alive->close();
     });
-    info.This().As<Napi::Object>().DefineProperty(Napi::PropertyDescriptor::Value(
-        "counters", counters_array(info.Env(), sender_->counters()), napi_enumerable));
+    info.This().As<Napi::Object>().DefineProperty(
+        Napi::PropertyDescriptor::Value("counters", counters_array(info.Env(), sender_->counters()), napi_enumerable));
   }
 
   ~SenderObject() override {
@@ -162,8 +164,9 @@ Napi::Value create_sender(const Napi::CallbackInfo& info) {
   auto sender = BulkSender::create(options.take());
   if (!sender) return throw_error(env, sender.error());
   std::shared_ptr<BulkSender> created = sender.take();
-  return JsThread::of(env)->class_named(kClassName).New(
-      {Napi::External<std::shared_ptr<BulkSender>>::New(env, &created)});
+  return JsThread::of(env)
+      ->class_named(kClassName)
+      .New({Napi::External<std::shared_ptr<BulkSender>>::New(env, &created)});
 }
 
 }  // namespace

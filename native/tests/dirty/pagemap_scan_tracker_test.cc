@@ -124,12 +124,13 @@ TEST_F(PagemapScanTrackerTest, R3CopiesMadeWhileTheProcessWritesAreRightAfterAQu
     }
   };
   uint64_t seen = 0;
-  for (int round = 0; round < 200; ++round) {
+  const auto deadline = std::chrono::steady_clock::now() + milliseconds(10000);
+  while (seen < 50 * kPages && std::chrono::steady_clock::now() < deadline) {
     const Pages pages = collected(*tracker, kPages);
     seen += pages.size();
     copy_pages(pages);
   }
-  EXPECT_GT(seen, kPages);
+  EXPECT_GE(seen, 50 * kPages);
   ASSERT_EQ(process.ask("w 0 1"), "ok");  // ends the writer
   copy_pages(collected(*tracker, kPages));
   EXPECT_EQ(std::memcmp(copy.data(), live, copy.size()), 0);
@@ -196,7 +197,7 @@ TEST_F(PagemapScanTrackerTest, R12GivesUpInTimeWhileAnotherTrackerHoldsTheMemory
   Status refused = second->start();
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, Code::timeout);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, milliseconds(1500));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, milliseconds(5000));
   expect_everything(*second, 16);
   // The one that was there is not disturbed.
   process.write(3, 1);

@@ -63,6 +63,13 @@ class TrackedProcess {
     ASSERT_EQ(ask("w " + std::to_string(page) + " " + std::to_string(value)), "ok");
   }
 
+  // Stops all of its threads, the shim's too; returns when they have stopped.
+  void freeze() {
+    siginfo_t info{};
+    ASSERT_EQ(::kill(pid_, SIGSTOP), 0);
+    ASSERT_EQ(waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED), 0);
+  }
+
   // Kills the child; a second call does nothing. With `reap` false it stays as a zombie.
   void kill(bool reap = true) {
     if (reaped_) return;

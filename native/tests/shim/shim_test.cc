@@ -218,11 +218,11 @@ TEST(ShimClient, R6RefusesAnswersThatAreNotOfTheProtocol) {
 TEST(ShimClient, R6GivesUpInTimeWhenNobodyAnswers) {
   const TestMemory made = make_memory({1});
   TrackedProcess process(made.files[0].get());
-  ASSERT_EQ(::kill(process.pid(), SIGSTOP), 0);
+  process.freeze();
   const auto before = std::chrono::steady_clock::now();
   auto answer = take(process.socket(), process.pid(), before + milliseconds(50));
   EXPECT_GE(std::chrono::steady_clock::now() - before, milliseconds(49));
-  EXPECT_LT(std::chrono::steady_clock::now() - before, milliseconds(1500));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, milliseconds(5000));
   ASSERT_FALSE(answer.ok());
   EXPECT_EQ(answer.error().code, Code::timeout);
 }
@@ -230,7 +230,7 @@ TEST(ShimClient, R6GivesUpInTimeWhenNobodyAnswers) {
 TEST(ShimClient, R12CanBeCancelledWhileItWaits) {
   const TestMemory made = make_memory({1});
   TrackedProcess process(made.files[0].get());
-  ASSERT_EQ(::kill(process.pid(), SIGSTOP), 0);
+  process.freeze();
   const UniqueFd wake(eventfd(0, EFD_CLOEXEC));
   std::thread cancelling([&] {
     std::this_thread::sleep_for(milliseconds(30));

@@ -7,13 +7,14 @@
 #include <future>
 #include <thread>
 
-#include "transfer/raw_peer.h"
+#include "transfer/raw_destination.h"
 #include "transfer/transfer_pair.h"
 
 namespace drover {
 namespace {
 
 using testing::PairOptions;
+using testing::RawDestination;
 using testing::RawPeer;
 using testing::TestMemory;
 using testing::TransferPair;
@@ -47,7 +48,7 @@ TEST(Ending, CancellingTheSenderInTheMiddleOfARoundEndsBothSides_R12) {
   EXPECT_EQ(state.get().error().code, Code::cancelled);
   EXPECT_EQ(ended.get().error().code, Code::connection_lost);
   EXPECT_LT(Clock::now() - start, std::chrono::seconds(5));
-  EXPECT_EQ(pair.failures().size(), 1u);
+  EXPECT_EQ(pair.await_failures().size(), 1u);
   EXPECT_EQ(pair.sender->send_round(1, nullptr, bitmap_for(source)).error().code, Code::cancelled);
 }
 
@@ -63,7 +64,7 @@ TEST(Ending, CancellingTheReceiverEndsBothSides_R12) {
   pair.receiver->cancel();
   EXPECT_EQ(pair.receiver->wait_round(0, 60'000).error().code, Code::cancelled);
   EXPECT_EQ(round.get().error().code, Code::connection_lost);
-  ASSERT_EQ(pair.failures().size(), 1u);
+  ASSERT_EQ(pair.await_failures().size(), 1u);
   EXPECT_EQ(pair.failures()[0].code, Code::cancelled);
 }
 
@@ -123,9 +124,10 @@ TEST(Ending, APeerThatSpeaksAnotherVersionIsRefusedByName_R7) {
   RawPeer peer;
   auto sender = BulkSender::create({source.core, "127.0.0.1", peer.port(), 1, 1, {}, 5'000, 5'000, "", 1}).take();
   auto connecting = std::async(std::launch::async, [&] { return sender->connect(); });
-  const UniqueFd first = peer.accept();
-  const UniqueFd second = peer.accept();
-  for (const UniqueFd* fd : {&first, &second}) RawPeer::send(*fd, encode_preamble({2, 3, Role::bulk}));
+  const UniqueFd pages = peer.accept();
+  const UniqueFd state = peer.accept();
+  RawPeer::send(pages, encode_preamble({2, 3, Role::bulk}));
+  RawPeer::send(state, encode_preamble({2, 3, Role::bulk}));
   auto connected = connecting.get();
   EXPECT_EQ(connected.error().code, Code::unsupported);
   EXPECT_NE(connected.error().message.find("2 to 3"), std::string::npos);
@@ -137,16 +139,11 @@ TEST(Ending, ADestinationThatGoesAwayAnywhereFailsTheRound_R6) {
   for (uint64_t page = 0; page < 64; page++) source.fill(page, page);
   constexpr size_t kRoundBytes = kFrameHeaderBytes + 64 * kPageSize + kFrameHeaderBytes;
   for (const size_t taken : {size_t{0}, size_t{31}, size_t{32}, size_t{32 + 4096}, kRoundBytes - 32, kRoundBytes}) {
-    RawPeer peer;
-    auto sender = BulkSender::create({source.core, "127.0.0.1", peer.port(), 1, 1, {}, 5'000, 5'000, "", 1}).take();
-    auto connecting = std::async(std::launch::async, [&] { return sender->connect(); });
-    UniqueFd pages = peer.accept();
-    const UniqueFd state = peer.accept();
-    for (const UniqueFd* fd : {&pages, &state}) RawPeer::send(*fd, encode_preamble({1, 1, Role::bulk}));
-    ASSERT_TRUE(connecting.get().ok());
-    auto round = std::async(std::launch::async, [&] { return sender->send_round(0, nullptr, bitmap_for(source)); });
-    RawPeer::receive(pages, kPreambleBytes + kBulkHelloBytes + taken);
-    pages.reset();
+    RawDestination destination(source, 5'000);
+    auto round =
+        std::async(std::launch::async, [&] { return destination.sender->send_round(0, nullptr, bitmap_for(source)); });
+    RawPeer::receive(destination.pages, taken);
+    destination.pages.reset();
     EXPECT_EQ(round.get().error().code, Code::connection_lost) << "after " << taken << " bytes";
   }
 }
@@ -154,29 +151,17 @@ TEST(Ending, ADestinationThatGoesAwayAnywhereFailsTheRound_R6) {
 TEST(Ending, ADestinationThatTakesNothingMoreMeetsTheStallTime_R6) {
   TestMemory source({8000});
   for (uint64_t page = 0; page < 8000; page++) source.fill(page, page);
-  RawPeer peer;
-  auto sender = BulkSender::create({source.core, "127.0.0.1", peer.port(), 1, 1, {}, 5'000, 300, "", 1}).take();
-  auto connecting = std::async(std::launch::async, [&] { return sender->connect(); });
-  const UniqueFd pages = peer.accept();
-  const UniqueFd state = peer.accept();
-  for (const UniqueFd* fd : {&pages, &state}) RawPeer::send(*fd, encode_preamble({1, 1, Role::bulk}));
-  ASSERT_TRUE(connecting.get().ok());
+  RawDestination destination(source, 300);
   const auto start = Clock::now();
-  EXPECT_EQ(sender->send_round(0, nullptr, bitmap_for(source)).error().code, Code::timeout);
+  EXPECT_EQ(destination.sender->send_round(0, nullptr, bitmap_for(source)).error().code, Code::timeout);
   EXPECT_GE(Clock::now() - start, std::chrono::milliseconds(290));
 }
 
 TEST(Ending, ADestinationThatNeverAcknowledgesMeetsTheStallTime_R6) {
   TestMemory source({1});
   source.fill(0, 1);
-  RawPeer peer;
-  auto sender = BulkSender::create({source.core, "127.0.0.1", peer.port(), 1, 1, {}, 5'000, 200, "", 1}).take();
-  auto connecting = std::async(std::launch::async, [&] { return sender->connect(); });
-  const UniqueFd pages = peer.accept();
-  const UniqueFd state = peer.accept();
-  for (const UniqueFd* fd : {&pages, &state}) RawPeer::send(*fd, encode_preamble({1, 1, Role::bulk}));
-  ASSERT_TRUE(connecting.get().ok());
-  EXPECT_EQ(sender->send_round(0, nullptr, bitmap_for(source)).error().code, Code::timeout);
+  RawDestination destination(source, 200);
+  EXPECT_EQ(destination.sender->send_round(0, nullptr, bitmap_for(source)).error().code, Code::timeout);
 }
 
 }  // namespace

@@ -128,7 +128,9 @@ TEST(GoldenVectors, EveryInvalidOneIsRefusedForItsReason_R6) {
 TEST(GoldenVectors, EveryPrefixOfAValidOneIsTruncated_R6) {
   for (const Vector& vector : read_vectors()) {
     if (!vector.valid || vector.kind == "control-frame") continue;
-    const size_t whole = vector.kind == "preamble" ? kPreambleBytes : vector.kind == "bulk-hello" ? kBulkHelloBytes : kFrameHeaderBytes;
+    const size_t whole = vector.kind == "preamble"     ? kPreambleBytes
+                         : vector.kind == "bulk-hello" ? kBulkHelloBytes
+                                                       : kFrameHeaderBytes;
     for (size_t length = 0; length < whole; length++) {
       Vector cut = vector;
       cut.bytes.resize(length);

@@ -127,8 +127,8 @@ TEST(Rounds, OnePageAndEmptyGuestsMoveToo) {
   }
 }
 
-// The guest writes all the time; what it writes after a round began is in the next round's set, as a tracker would report it. The last round
-// comes after its pause.
+// The guest writes all the time; what it writes after a round began is in the next round's set, as a tracker would
+// report it. The last round comes after its pause.
 TEST(Rounds, AWriterDuringTheRoundsEndsEqualAfterAQuietLastRound_R3) {
   constexpr uint64_t kPages = 4096;
   TestMemory source({kPages});

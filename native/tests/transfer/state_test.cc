@@ -109,7 +109,7 @@ TEST(State, AStateAtTheLimitPassesAndOneByteMoreFailsOnBothSides_R6) {
     if (excess == 0) continue;
     EXPECT_EQ(sent.error().code, Code::limit);
     EXPECT_FALSE(pair.receiver->deliver("/nowhere", kTestTimeoutMs).ok());
-    ASSERT_EQ(pair.failures().size(), 1u);
+    ASSERT_EQ(pair.await_failures().size(), 1u);
   }
 }
 

@@ -1,5 +1,5 @@
-// Guest memory for transfer tests: memfds, the core's view of them, and a second mapping that stands for the guest. The guest's view is a
-// mapping of its own, as it is with a real VMM.
+// Guest memory for transfer tests: memfds, the core's view of them, and a second mapping that stands for the guest. The
+// guest's view is a mapping of its own, as it is with a real VMM.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,8 +28,8 @@ class TestMemory {
       UniqueFd fd(::memfd_create("drover-test", MFD_CLOEXEC));
       EXPECT_EQ(::ftruncate(fd.get(), static_cast<off_t>(size + 2 * kPageSize)), 0);
       specs.push_back({"region" + std::to_string(index), fd.get(), kPageSize, size});
-      auto* view = static_cast<uint8_t*>(
-          ::mmap(nullptr, size + 2 * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
+      auto* view =
+          static_cast<uint8_t*>(::mmap(nullptr, size + 2 * kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
       EXPECT_NE(view, MAP_FAILED);
       // What lies before and behind the region belongs to somebody else.
       std::memset(view, 0x5a, kPageSize);

@@ -29,7 +29,8 @@ TEST(TokenBucket, NeverLetsMoreThanRateBurstAndOneTakeLeave) {
     const int64_t start = now;
     bucket.set_rate(rate, now);
     const uint64_t left = drain(bucket, random, largest, now, 200'000);
-    const auto allowed = static_cast<double>(rate) * static_cast<double>(now - start + kBurstMicros) / 1e6 + static_cast<double>(largest);
+    const auto allowed = static_cast<double>(rate) * static_cast<double>(now - start + kBurstMicros) / 1e6 +
+                         static_cast<double>(largest);
     ASSERT_LE(static_cast<double>(left), allowed) << "rate " << rate << " takes up to " << largest;
   }
 }

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -34,22 +36,32 @@ struct PairOptions {
 class TransferPair {
  public:
   TransferPair(const TestMemory& source, const TestMemory& destination, PairOptions options = {}) {
-    auto created = BulkReceiver::create({destination.core, options.connections, 1, options.stall_ms,
-                                         options.state_limit, [this](const Error& error) {
-                                           std::lock_guard lock(mutex_);
-                                           failures_.push_back(error);
-                                         }});
+    auto created = BulkReceiver::create(
+        {destination.core, options.connections, 1, options.stall_ms, options.state_limit, [this](const Error& error) {
+           std::lock_guard lock(mutex_);
+           failures_.push_back(error);
+           failed_.notify_all();
+         }});
     EXPECT_TRUE(created.ok());
     receiver = created.take();
     auto listening = PeerListener::open({"127.0.0.1", 0, kTestTimeoutMs, 100, [this](Handshake handshake) {
-                                           auto added = receiver->add_channel(std::move(handshake.fd), *handshake.hello);
+                                           auto added =
+                                               receiver->add_channel(std::move(handshake.fd), *handshake.hello);
                                            EXPECT_TRUE(added.ok());
                                          }});
     EXPECT_TRUE(listening.ok());
     listener = listening.take();
     state_socket = options.state ? temporary_path("state") : "";
-    auto sending = BulkSender::create({source.core, "127.0.0.1", listener->port(), options.connections, 1, {}, 5'000,
-                                       options.stall_ms, state_socket, options.state_limit});
+    auto sending = BulkSender::create({source.core,
+                                       "127.0.0.1",
+                                       listener->port(),
+                                       options.connections,
+                                       1,
+                                       {},
+                                       5'000,
+                                       options.stall_ms,
+                                       state_socket,
+                                       options.state_limit});
     EXPECT_TRUE(sending.ok());
     sender = sending.take();
   }
@@ -71,6 +83,13 @@ class TransferPair {
     return failures_;
   }
 
+  // The same once there is one: waits end on a failure before it is reported.
+  std::vector<Error> await_failures() {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(failed_.wait_for(lock, std::chrono::milliseconds(kTestTimeoutMs), [&] { return !failures_.empty(); }));
+    return failures_;
+  }
+
   std::shared_ptr<BulkReceiver> receiver;
   std::shared_ptr<BulkSender> sender;
   std::unique_ptr<PeerListener> listener;
@@ -78,6 +97,7 @@ class TransferPair {
 
  private:
   std::mutex mutex_;
+  std::condition_variable failed_;
   std::vector<Error> failures_;
 };
 

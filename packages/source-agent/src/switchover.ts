@@ -38,16 +38,15 @@ export async function switchOver(
   const { migration: m, deadlines, interruption, progress } = run;
   progress.enter('switchover');
   const startedAt = remaining.pausedAt ?? performance.now();
-  let { pauseMs } = remaining;
-  if (remaining.pausedAt === null) {
-    pauseMs = await run.pauseGuest();
-    await collect(run, tracker, remaining.dirty);
-  }
+  const alreadyPaused = remaining.pausedAt !== null;
+  const pauseMs = alreadyPaused ? remaining.pauseMs : await run.pauseGuest();
   interruption.throwIfInterrupted();
 
-  const roundsStartedAt = performance.now();
+  // Beside the collection and the last round: writing device state changes no guest memory.
   const state = saveState(run, sender, stateSocket);
   state.catch(() => {});
+  const roundsStartedAt = performance.now();
+  if (!alreadyPaused) await collect(run, tracker, remaining.dirty);
   const lastRound = await sendRest(run, sender, remaining);
   const lastRoundMs = performance.now() - roundsStartedAt;
 

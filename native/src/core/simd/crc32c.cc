@@ -43,8 +43,8 @@ bool sse42_supported() { return __builtin_cpu_supports("sse4.2") != 0; }
 
 namespace {
 
-// The crc32 instruction has a latency of three cycles and a throughput of one: three streams side by side keep it busy. A page is
-// three streams of 1360 bytes and 16 bytes more, so that one joining step a page is enough.
+// The crc32 instruction has a latency of three cycles and a throughput of one: three streams side by side keep it busy.
+// A page is three streams of 1360 bytes and 16 bytes more, so that one joining step a page is enough.
 constexpr size_t kLongStream = 1360;
 constexpr size_t kShortStream = 128;
 constexpr ShiftTable kLongShift = make_shift_table(kLongStream);
@@ -52,8 +52,8 @@ constexpr ShiftTable kShortShift = make_shift_table(kShortStream);
 
 template <size_t kStream>
 inline __attribute__((always_inline, artificial, target("sse4.2"))) uint64_t three_streams(uint64_t state,
-                                                                                          const uint8_t* data,
-                                                                                          const ShiftTable& shift) {
+                                                                                           const uint8_t* data,
+                                                                                           const ShiftTable& shift) {
   uint64_t second = 0;
   uint64_t third = 0;
   for (size_t i = 0; i < kStream; i += 8) {

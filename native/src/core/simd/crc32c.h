@@ -6,8 +6,8 @@
 
 namespace drover {
 
-// The CRC of what `crc` covers followed by `length` bytes at `data`. Start with 0: crc32c(crc32c(0, a), b) is the CRC of a then b.
-// The implementation is chosen once for the processor at hand.
+// The CRC of what `crc` covers followed by `length` bytes at `data`. Start with 0: crc32c(crc32c(0, a), b) is the CRC
+// of a then b. The implementation is chosen once for the processor at hand.
 uint32_t crc32c(uint32_t crc, const void* data, size_t length);
 
 // "sse4.2" or "portable".

@@ -30,8 +30,8 @@ constexpr SliceTables make_slice_tables() {
 
 inline constexpr SliceTables kSliceTables = make_slice_tables();
 
-// Moves a CRC register over a fixed number of zero bytes with four look-ups: how three CRCs that were computed side by side
-// are joined into one.
+// Moves a CRC register over a fixed number of zero bytes with four look-ups: how three CRCs that were computed side by
+// side are joined into one.
 using ShiftTable = std::array<std::array<uint32_t, 256>, 4>;
 
 // A 32×32 matrix over GF(2), one column a word.

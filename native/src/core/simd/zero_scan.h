@@ -6,8 +6,9 @@
 
 namespace drover {
 
-// True when all `length` bytes at `data` are zero. `length` is a multiple of 256, `data` is 8-byte aligned. The implementation is
-// chosen once for the processor at hand. Leaves at the first non-zero block, so a page in use costs almost nothing.
+// True when all `length` bytes at `data` are zero. `length` is a multiple of 256, `data` is 8-byte aligned. The
+// implementation is chosen once for the processor at hand. Leaves at the first non-zero block, so a page in use costs
+// almost nothing.
 bool is_zero(const uint8_t* data, size_t length);
 
 // "avx2" or "portable".

@@ -58,7 +58,8 @@ Status BulkReceiver::add_pages(uint16_t index, Stream stream) {
   if (place) return violation("a second connection for channel " + std::to_string(index));
   auto channel = std::make_unique<ReceiverChannel>(index, *options_.memory, *counters_, failure_.token(),
                                                    static_cast<RoundKeeper&>(*this), std::move(stream));
-  if (auto sent = channel->welcome(encode_preamble({options_.version, options_.version, Role::bulk})); !sent) return sent;
+  if (auto sent = channel->welcome(encode_preamble({options_.version, options_.version, Role::bulk})); !sent)
+    return sent;
   place = std::move(channel);
   threads_.emplace_back([this, &channel = *place] { page_thread(channel); });
   return success();
@@ -67,14 +68,16 @@ Status BulkReceiver::add_pages(uint16_t index, Stream stream) {
 Status BulkReceiver::add_state(Stream stream) {
   if (state_channel_) return violation("a second connection for the state");
   auto channel = std::make_unique<StateReceiver>(options_.state_limit, *counters_, std::move(stream));
-  if (auto sent = channel->welcome(encode_preamble({options_.version, options_.version, Role::bulk})); !sent) return sent;
+  if (auto sent = channel->welcome(encode_preamble({options_.version, options_.version, Role::bulk})); !sent)
+    return sent;
   state_channel_ = std::move(channel);
   threads_.emplace_back([this] { state_thread(); });
   return success();
 }
 
 bool BulkReceiver::all_here() const {
-  return state_channel_ && std::all_of(channels_.begin(), channels_.end(), [](const auto& channel) { return channel != nullptr; });
+  return state_channel_ &&
+         std::all_of(channels_.begin(), channels_.end(), [](const auto& channel) { return channel != nullptr; });
 }
 
 bool BulkReceiver::open_round(size_t channel, uint32_t round) {
@@ -132,8 +135,8 @@ void BulkReceiver::state_thread() {
 template <typename Done>
 Status BulkReceiver::wait_until(int64_t timeout_ms, const char* what, Done done) {
   std::unique_lock lock(mutex_);
-  const bool in_time = changed_.wait_until(lock, deadline_in_ms(timeout_ms),
-                                           [&] { return failure_.failed() || done() || ended_; });
+  const bool in_time =
+      changed_.wait_until(lock, deadline_in_ms(timeout_ms), [&] { return failure_.failed() || done() || ended_; });
   if (failure_.failed()) return failure_.error();
   if (done()) return success();
   if (in_time) return closed_by_source();

@@ -1,7 +1,8 @@
-// The receiving half of the bulk transfer: N page channels and a state channel, added as they are accepted, each on a thread of its own.
+// The receiving half of the bulk transfer: N page channels and a state channel, added as they are accepted, each on a
+// thread of its own.
 //
-// The first error ends every channel and every wait and is reported once. A source that closes its connections after the state was
-// acknowledged, between two rounds, has ended in order: that is no error, but nothing more can come.
+// The first error ends every channel and every wait and is reported once. A source that closes its connections after
+// the state was acknowledged, between two rounds, has ended in order: that is no error, but nothing more can come.
 #pragma once
 
 #include <condition_variable>
@@ -38,8 +39,9 @@ class BulkReceiver : private RoundKeeper {
   BulkReceiver(const BulkReceiver&) = delete;
   BulkReceiver& operator=(const BulkReceiver&) = delete;
 
-  // Takes over a connection whose preamble and hello were read, and welcomes the peer. A refused one is closed and harms nothing else.
-  // Errors: peer_violation (bad hello, a channel that is there already, another number of channels), closed, cancelled.
+  // Takes over a connection whose preamble and hello were read, and welcomes the peer. A refused one is closed and
+  // harms nothing else. Errors: peer_violation (bad hello, a channel that is there already, another number of
+  // channels), closed, cancelled.
   Status add_channel(UniqueFd fd, std::span<const uint8_t> hello);
 
   // These block. Errors of all: timeout (harmless: wait again), and the failure of the transfer.

@@ -19,6 +19,7 @@ Result<std::shared_ptr<BulkSender>> BulkSender::create(SenderOptions options) {
   if (options.connections < 1 || options.connections > kMaxChannels) return misuse("connections must be 1 to 64");
   if (options.version < 1) return misuse("version must be at least 1");
   if (options.connect_timeout_ms < 1 || options.stall_timeout_ms < 1) return misuse("time-outs must be at least 1 ms");
+  if (options.frame_pages < 1 || options.frame_pages > kMaxDataRunPages) return misuse("frames hold 1 to 256 pages");
   if (options.memory->region_count() > UINT16_MAX) return misuse("at most 65535 regions can be sent");
   auto token = CancelToken::create();
   if (!token) return token.error();
@@ -89,7 +90,8 @@ Status BulkSender::await_welcome(Stream& stream, Deadline deadline) {
   PreambleBytes bytes;
   auto received = stream.receive_unless_ended(bytes, deadline);
   if (!received) return received.error();
-  if (!received.value()) return Error{Code::connection_lost, "the destination closed a bulk connection instead of welcoming it"};
+  if (!received.value())
+    return Error{Code::connection_lost, "the destination closed a bulk connection instead of welcoming it"};
   Preamble answer;
   if (const Refusal refusal = decode_preamble(bytes, answer); refusal != Refusal::ok) {
     return violation(std::string("a preamble with a wrong field: ") + refusal_name(refusal));
@@ -106,7 +108,7 @@ Status BulkSender::await_welcome(Stream& stream, Deadline deadline) {
 Status BulkSender::start(std::vector<Stream> pages, Stream state) {
   std::lock_guard lock(mutex_);
   if (failure_.failed()) return failure_.error();
-  const SenderShared shared{*options_.memory, limit_, *counters_, failure_.token()};
+  const SenderShared shared{*options_.memory, limit_, *counters_, failure_.token(), options_.frame_pages};
   for (Stream& stream : pages) {
     channels_.push_back(std::make_unique<SenderChannel>(shared, data_map_, std::move(stream)));
   }

@@ -3,8 +3,8 @@
 //   fresh ── connect() ──▶ connected ── send_round() … ──▶ connected
 //     any ── an error, cancel(), close() ──▶ failed: every thread ends, every call returns the first error
 //
-// A round ends when every channel has its end acknowledged, and send_round() takes one round at a time: no page of a round leaves before all of
-// the round before it is in the destination's memory.
+// A round ends when every channel has its end acknowledged, and send_round() takes one round at a time: no page of a
+// round leaves before all of the round before it is in the destination's memory.
 #pragma once
 
 #include <array>
@@ -33,6 +33,7 @@ struct SenderOptions {
   int64_t stall_timeout_ms;
   std::string state_socket;  // empty: the VMM has no state
   uint64_t state_limit;      // bytes
+  uint32_t frame_pages = kFramePages;
 };
 
 struct RoundTotals {
@@ -58,11 +59,13 @@ class BulkSender {
 
   // The calls from here to state_sent() block; each may run on a thread of its own.
 
-  // Makes the state socket and all connections. Once. Errors: timeout, connection_lost, unsupported (version), cancelled.
+  // Makes the state socket and all connections. Once. Errors: timeout, connection_lost, unsupported (version),
+  // cancelled.
   Status connect();
   // One round; rounds rise. `pages` null: everything but holes and zero pages. What arrives torn is added to `torn`.
   // Prerequisite: bitmaps of this memory's size. Errors: those of a channel; then the transfer has failed.
-  Result<RoundTotals> send_round(uint32_t round, std::shared_ptr<const DirtyBitmap> pages, std::shared_ptr<DirtyBitmap> torn);
+  Result<RoundTotals> send_round(uint32_t round, std::shared_ptr<const DirtyBitmap> pages,
+                                 std::shared_ptr<DirtyBitmap> torn);
   // Returns when the destination acknowledged all of the state.
   Result<StateTotals> state_sent();
 

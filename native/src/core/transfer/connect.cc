@@ -26,7 +26,8 @@ Result<UniqueFd> connect_address(const sockaddr* address, socklen_t length, cons
   if (!fd.valid()) return errno_error("socket", "cannot make a socket for " + where);
   if (::connect(fd.get(), address, length) == 0) return fd;
   if (errno != EINPROGRESS) return not_connected(where, errno);
-  if (auto ready = wait_ready(fd.get(), POLLOUT, deadline, cancel, "no answer to the connection attempt in time"); !ready) {
+  if (auto ready = wait_ready(fd.get(), POLLOUT, deadline, cancel, "no answer to the connection attempt in time");
+      !ready) {
     ready.error().message += " (" + where + ")";
     return ready.error();
   }
@@ -55,7 +56,8 @@ Result<UniqueFd> connect_tcp(const std::string& host, uint16_t port, Deadline de
   if (!addresses) return addresses.error();
   std::optional<Error> last;
   for (const SocketAddress& address : addresses.value()) {
-    auto fd = connect_address(reinterpret_cast<const sockaddr*>(&address.storage), address.length, where, deadline, cancel);
+    auto fd =
+        connect_address(reinterpret_cast<const sockaddr*>(&address.storage), address.length, where, deadline, cancel);
     if (fd || fd.error().code == Code::cancelled) return fd;
     last = fd.error();
   }
@@ -65,7 +67,8 @@ Result<UniqueFd> connect_tcp(const std::string& host, uint16_t port, Deadline de
 Result<UniqueFd> connect_unix(const std::string& path, Deadline deadline, const CancelToken& cancel) {
   auto address = unix_address(path);
   if (!address) return address.error();
-  return connect_address(reinterpret_cast<const sockaddr*>(&address.value()), sizeof(sockaddr_un), path, deadline, cancel);
+  return connect_address(reinterpret_cast<const sockaddr*>(&address.value()), sizeof(sockaddr_un), path, deadline,
+                         cancel);
 }
 
 Result<UniqueFd> listen_unix(const std::string& path) {

@@ -16,8 +16,8 @@ Result<UniqueFd> connect_tcp(const std::string& host, uint16_t port, Deadline de
 // The same for a unix socket.
 Result<UniqueFd> connect_unix(const std::string& path, Deadline deadline, const CancelToken& cancel);
 
-// Listens on a unix socket that only this user may connect to. The path must not exist. Errors: invalid_argument (path too
-// long), system_call, permission.
+// Listens on a unix socket that only this user may connect to. The path must not exist. Errors: invalid_argument (path
+// too long), system_call, permission.
 Result<UniqueFd> listen_unix(const std::string& path);
 
 }  // namespace drover

@@ -1,4 +1,5 @@
-// What a transfer counts while it runs: read from any thread at any time, without a call. The places are Counter of native/index.ts.
+// What a transfer counts while it runs: read from any thread at any time, without a call. The places are Counter of
+// native/index.ts.
 #pragma once
 
 #include <array>
@@ -27,9 +28,7 @@ class CounterBlock {
  public:
   void add(Counter counter, uint64_t amount) { at(counter).fetch_add(amount, std::memory_order_relaxed); }
   void set(Counter counter, uint64_t value) { at(counter).store(value, std::memory_order_relaxed); }
-  uint64_t get(Counter counter) const {
-    return values_[static_cast<size_t>(counter)].load(std::memory_order_relaxed);
-  }
+  uint64_t get(Counter counter) const { return values_[static_cast<size_t>(counter)].load(std::memory_order_relaxed); }
   // kCounterCount native 64-bit numbers, for a reader outside C++.
   void* raw() { return values_.data(); }
 

@@ -19,7 +19,8 @@ bool is_page_run(const FrameHeader& frame) {
   return frame.offset % kPageSize == 0 && frame.offset <= UINT64_MAX - frame.count * kPageSize;
 }
 
-// What each type demands of the fields that it gives no meaning to, and of those whose limits do not depend on the memory.
+// What each type demands of the fields that it gives no meaning to, and of those whose limits do not depend on the
+// memory.
 Refusal check_fields(const FrameHeader& frame) {
   switch (frame.type) {
     case FrameType::data:

@@ -1,8 +1,9 @@
-// The peer protocol's binary layouts, version 1: preamble, bulk hello, bulk frame header. packages/protocol/src/peer/SPEC.md is the
-// text, packages/protocol/vectors/peer-v1.txt the golden bytes. All integers little-endian.
+// The peer protocol's binary layouts, version 1: preamble, bulk hello, bulk frame header.
+// packages/protocol/src/peer/SPEC.md is the text, packages/protocol/vectors/peer-v1.txt the golden bytes. All integers
+// little-endian.
 //
-// Decoding judges what a peer sent by itself alone: every field is checked, nothing is assumed. Whether a run lies inside a
-// region is for those who know the memory (run_check.h).
+// Decoding judges what a peer sent by itself alone: every field is checked, nothing is assumed. Whether a run lies
+// inside a region is for those who know the memory (run_check.h).
 #pragma once
 
 #include <array>

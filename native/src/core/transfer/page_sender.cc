@@ -35,7 +35,7 @@ Status PageSender::send_data(const RegionRun& run, ZeroPages zero_pages) {
       at += zeroes * kPageSize;
       continue;
     }
-    const uint64_t most = std::min<uint64_t>(left, shared_.limit.frame_pages(kFramePages));
+    const uint64_t most = std::min<uint64_t>(left, shared_.limit.frame_pages(shared_.frame_pages));
     const uint64_t pages = count_alike(data + at, most, false);
     // The guest may have cleared the first page between the two looks; then it goes as it is.
     const RegionRun frame{run.region, at, std::max<uint64_t>(pages, 1)};
@@ -49,7 +49,8 @@ Status PageSender::send_frame(const RegionRun& run) {
   uint8_t* payload = shared_.memory.region(run.region).data() + run.offset;
   const uint64_t bytes = run.pages * kPageSize;
   // Before the checksum: while this waits, the guest would tear the run.
-  if (auto taken = shared_.limit.take(kFrameHeaderBytes + bytes, shared_.cancel, shared_.counters); !taken) return taken;
+  if (auto taken = shared_.limit.take(kFrameHeaderBytes + bytes, shared_.cancel, shared_.counters); !taken)
+    return taken;
   FrameHeader header{.type = FrameType::data, .region = run.region, .round = round_};
   header.count = static_cast<uint32_t>(run.pages);
   header.offset = run.offset;

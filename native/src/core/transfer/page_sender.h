@@ -13,12 +13,16 @@
 
 namespace drover {
 
+// Pages in a data frame at most, 1 to kMaxDataRunPages. Measured with transfer_bench.
+inline constexpr uint32_t kFramePages = 64;
+
 // What is the same for all channels of a sender.
 struct SenderShared {
   const GuestMemory& memory;
   BandwidthLimit& limit;
   CounterBlock& counters;
   const CancelToken& cancel;
+  uint32_t frame_pages = kFramePages;
 };
 
 // What one channel did in a round.
@@ -34,10 +38,6 @@ enum class ZeroPages { skip, send };
 
 class PageSender {
  public:
-  // Pages in a data frame at most. Measured with transfer_bench (2 channels, loopback, 1 GiB): 16 pages cost too many system
-  // calls, from 64 on nothing is gained, and a longer run is more often torn and stays less long in the second-level cache.
-  static constexpr uint32_t kFramePages = 64;
-
   PageSender(const SenderShared& shared, Stream& stream, uint32_t round)
       : shared_(shared), stream_(stream), round_(round) {}
 

@@ -55,8 +55,7 @@ Result<std::unique_ptr<PeerListener>> PeerListener::open(ListenerOptions options
   if (!fd) return fd.error();
   auto port = port_of(fd.value().get());
   if (!port) return port.error();
-  std::unique_ptr<PeerListener> listener(
-      new PeerListener(std::move(options), fd.take(), port.value(), cancel.take()));
+  std::unique_ptr<PeerListener> listener(new PeerListener(std::move(options), fd.take(), port.value(), cancel.take()));
   listener->thread_ = std::thread([self = listener.get()] { self->run(); });
   return listener;
 }

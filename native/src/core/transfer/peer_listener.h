@@ -65,7 +65,7 @@ class PeerListener {
   UniqueFd fd_;
   const uint16_t port_;
   const std::shared_ptr<CancelToken> cancel_;
-  std::vector<Pending> pending_;         // the thread's own
+  std::vector<Pending> pending_;        // the thread's own
   Deadline accept_again_ = Deadline{};  // accepting rests until then
   std::thread thread_;
 };

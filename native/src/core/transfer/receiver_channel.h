@@ -1,8 +1,15 @@
-// One page channel of the receiving side: judges every header before any memory is touched, then receives straight into guest memory.
+// One page channel of the receiving side: judges every header before any memory is touched.
+//
+// A run whose pages are there is received straight into guest memory. A run whose pages are not goes through a buffer
+// that stays in the cache and is written to the descriptor: so the kernel neither clears a page that is overwritten at
+// once nor takes a page fault for it. For 1 GiB (receive_bench, 2 connections, runs of 64 pages, all of both sides):
+// fresh memory costs 1.31 s of processor time straight, 1.33 s with MADV_POPULATE_WRITE for each run, 1.13 s written;
+// memory that is there 0.62 s straight, 0.86 s written; asking with mincore() 0.03 s.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "core/dirty/bitmap.h"
 #include "core/memory/guest_memory.h"
@@ -36,7 +43,8 @@ class ReceiverChannel {
 
   // Tells the peer that its hello was taken.
   Status welcome(const PreambleBytes& preamble) { return stream_.send(preamble); }
-  // Receives until the peer ends the stream between two rounds: success. Errors: peer_violation, those of the stream, system_call.
+  // Receives until the peer ends the stream between two rounds: success. Errors: peer_violation, those of the stream,
+  // system_call.
   Status run();
   void shut_down() { stream_.shut_down(); }
 
@@ -45,7 +53,7 @@ class ReceiverChannel {
   Status take_data(const FrameHeader& frame);
   Status take_zero(const FrameHeader& frame);
   Status take_round_end(const FrameHeader& frame);
-  Status populate(uint8_t* run, uint64_t bytes);
+  Status receive_run(const Region& region, const FrameHeader& frame, uint32_t& crc);
 
   size_t channel_;
   const GuestMemory& memory_;
@@ -54,9 +62,9 @@ class ReceiverChannel {
   RoundKeeper& rounds_;
   Stream stream_;
   bool in_round_ = false;
-  bool can_populate_ = true;
   uint32_t round_ = 0;
   uint32_t frames_ = 0;
+  std::vector<uint8_t> buffer_;  // as large as the longest run that needed it
   // Torn pages of the round. A bitmap, because a peer may name any number of runs; made with the first of them.
   std::unique_ptr<DirtyBitmap> torn_;
 };

@@ -54,8 +54,8 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, uint16_t por
   if (!done) return done.error();
   auto look = std::make_shared<LookUp>();
   look->done = done.take();
-  // getaddrinfo() knows neither deadline nor cancelling: it gets a thread of its own, which is left behind when it takes too long and ends
-  // with the resolver's own time-out.
+  // getaddrinfo() knows neither deadline nor cancelling: it gets a thread of its own, which is left behind when it
+  // takes too long and ends with the resolver's own time-out.
   std::thread([look, host, port] {
     auto answer = look_up(host, port, 0);
     {

@@ -1,5 +1,5 @@
-// Which rounds the destination's channels have ended. Holds the peer to the order of rounds: they rise, and none begins on any channel
-// before every channel has ended the one before.
+// Which rounds the destination's channels have ended. Holds the peer to the order of rounds: they rise, and none begins
+// on any channel before every channel has ended the one before.
 #pragma once
 
 #include <algorithm>

@@ -6,7 +6,8 @@
 
 namespace drover {
 
-// True when all `count` pages at `offset` of the frame's region exist. Overflow-safe; alignment is the decoder's to check.
+// True when all `count` pages at `offset` of the frame's region exist. Overflow-safe; alignment is the decoder's to
+// check.
 inline bool run_in_memory(const GuestMemory& memory, const FrameHeader& frame) {
   if (frame.region >= memory.region_count()) return false;
   const uint64_t size = memory.region(frame.region).size();

@@ -43,7 +43,8 @@ Status StateReceiver::take(const FrameHeader& frame, std::vector<uint8_t>& state
   const std::span<uint8_t> piece(state.data() + before, frame.count);
   if (auto received = stream_.receive(piece); !received) return received;
   // Unlike guest memory nobody writes the state on the way: a wrong checksum is damage.
-  if (crc32c(0, piece.data(), piece.size()) != frame.payload_crc) return violation("a piece of state with a wrong checksum");
+  if (crc32c(0, piece.data(), piece.size()) != frame.payload_crc)
+    return violation("a piece of state with a wrong checksum");
   counters_.add(Counter::wire_bytes, frame.count);
   counters_.add(Counter::state_bytes, frame.count);
   return success();

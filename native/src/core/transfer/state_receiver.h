@@ -20,7 +20,8 @@ class StateReceiver {
   Status welcome(const PreambleBytes& preamble) { return stream_.send(preamble); }
   // Receives the whole state. Errors: limit, peer_violation, connection_lost, timeout, cancelled.
   Result<std::vector<uint8_t>> run();
-  // Tells the source that all `length` bytes are here, then waits for it to end the stream; anything else that comes is an error.
+  // Tells the source that all `length` bytes are here, then waits for it to end the stream; anything else that comes is
+  // an error.
   Status acknowledge(uint64_t length);
   void shut_down() { stream_.shut_down(); }
 

@@ -69,7 +69,8 @@ Result<uint64_t> forward_state(Stream& vmm, Stream& peer, uint64_t limit, Counte
     const size_t bytes = received.value();
     if (bytes == 0) break;
     if (bytes > limit - length) {
-      return Error{Code::limit, "the VMM's device state is larger than the limit of " + std::to_string(limit) + " bytes"};
+      return Error{Code::limit,
+                   "the VMM's device state is larger than the limit of " + std::to_string(limit) + " bytes"};
     }
     FrameHeader header{.type = FrameType::state, .count = static_cast<uint32_t>(bytes), .offset = length};
     header.payload_crc = crc32c(0, buffer.data(), bytes);

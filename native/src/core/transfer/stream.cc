@@ -88,7 +88,8 @@ Status Stream::send(std::span<iovec> parts, Deadline deadline) {
       drop_front(parts, static_cast<size_t>(sent));
       stalled = deadline_in_ms(stall_ms_);
     } else if (errno == EAGAIN) {
-      auto ready = wait_ready(fd_.get(), POLLOUT, std::min(stalled, deadline), *cancel_, "the peer took no data for the stall time");
+      auto ready = wait_ready(fd_.get(), POLLOUT, std::min(stalled, deadline), *cancel_,
+                              "the peer took no data for the stall time");
       if (!ready) return ready;
     } else if (errno != EINTR) {
       return broken("sendmsg");
@@ -142,7 +143,8 @@ Status Stream::wait_for_answer() {
     auto ready = wait_ready(fd_.get(), POLLIN, step, *cancel_, "the peer gave no answer for the stall time");
     if (ready || ready.error().code != Code::timeout) return ready;
     int unsent = 0;
-    if (::ioctl(fd_.get(), SIOCOUTQ, &unsent) != 0) return errno_error("ioctl SIOCOUTQ", "cannot look at the connection");
+    if (::ioctl(fd_.get(), SIOCOUTQ, &unsent) != 0)
+      return errno_error("ioctl SIOCOUTQ", "cannot look at the connection");
     if (unsent != unsent_before) {
       // Also the first look counts as movement: it costs one step more, never a wrong end.
       unsent_before = unsent;

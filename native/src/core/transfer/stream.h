@@ -1,5 +1,5 @@
-// One end of a connection during a transfer. Nothing blocks for good: every wait ends when no byte moves for the stall time, at a deadline, or when
-// the transfer is cancelled. No call raises SIGPIPE.
+// One end of a connection during a transfer. Nothing blocks for good: every wait ends when no byte moves for the stall
+// time, at a deadline, or when the transfer is cancelled. No call raises SIGPIPE.
 #pragma once
 
 #include <sys/uio.h>
@@ -17,8 +17,8 @@ namespace drover {
 // Errors of every call: timeout (nothing moved for the stall time), cancelled, connection_lost.
 class Stream {
  public:
-  // Takes over a connected socket and prepares it: not blocking; for TCP no delay, keep-alive, and unacknowledged data given up
-  // after the stall time. `cancel` must outlive the stream.
+  // Takes over a connected socket and prepares it: not blocking; for TCP no delay, keep-alive, and unacknowledged data
+  // given up after the stall time. `cancel` must outlive the stream.
   static Result<Stream> adopt(UniqueFd fd, int64_t stall_ms, const CancelToken& cancel);
 
   int fd() const { return fd_.get(); }
@@ -29,13 +29,14 @@ class Stream {
 
   // Receives exactly that many bytes.
   Status receive(std::span<uint8_t> into);
-  // The same, but true when they came and false when the peer ended the stream before the first of them. The wait for the first
-  // byte ends at `first_byte`.
+  // The same, but true when they came and false when the peer ended the stream before the first of them. The wait for
+  // the first byte ends at `first_byte`.
   Result<bool> receive_unless_ended(std::span<uint8_t> into, Deadline first_byte);
   // What is there, at least a byte; 0 at the end of the stream.
   Result<size_t> receive_some(std::span<uint8_t> into, Deadline deadline);
 
-  // Waits until something can be received. While bytes sent before still leave for the peer, the stall time starts anew.
+  // Waits until something can be received. While bytes sent before still leave for the peer, the stall time starts
+  // anew.
   Status wait_for_answer();
 
   // Ends the stream in both directions, so that the peer learns at once.

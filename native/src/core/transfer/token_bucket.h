@@ -1,7 +1,8 @@
 // How many bytes may leave at which moment. Pure: the time comes from the caller.
 //
-// A take is allowed while the balance is not negative and may drive it below zero; the debt is then paid off at the rate. So a
-// take may be larger than the burst, and over any stretch of time no more leaves than rate × time + burst + one take.
+// A take is allowed while the balance is not negative and may drive it below zero; the debt is then paid off at the
+// rate. So a take may be larger than the burst, and over any stretch of time no more leaves than rate × time + burst +
+// one take.
 #pragma once
 
 #include <cstdint>
