@@ -40,7 +40,8 @@ async function verify(consoleSocket: string): Promise<string> {
       text += bytes.toString();
     });
     socket.write('v');
-    const find = async () => /^V .*$/m.exec(text)?.[0] ?? '';
+    // With its newline: a line may arrive in pieces.
+    const find = async () => /^(V .*)\n/m.exec(text)?.[1] ?? '';
     return await until(find, (line) => line !== '');
   } finally {
     socket.destroy();
