@@ -50,7 +50,7 @@ describe.skipIf(linuxMissing !== null)(
         [hosts.b, hosts.a],
       ] as const) {
         // Slow enough for many rounds with requests in flight.
-        const settings = { bandwidthBytesPerSecond: 60_000_000, maxDowntimeMs: 60, verify: true };
+        const settings = { bandwidthBytesPerSecond: 60_000_000, maxDowntimeMs: 250, verify: true };
         const result = await move(guest, from, to, settings);
         expect(result).toMatchObject({ state: 'completed', error: null, report: { verified: true } });
         const rounds = result.report?.rounds ?? [];
