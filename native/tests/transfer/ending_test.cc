@@ -142,10 +142,69 @@ TEST(Ending, ADestinationThatGoesAwayAnywhereFailsTheRound_R6) {
     RawDestination destination(source, 5'000);
     auto round =
         std::async(std::launch::async, [&] { return destination.sender->send_round(0, nullptr, bitmap_for(source)); });
-    RawPeer::receive(destination.pages, taken);
-    destination.pages.reset();
+    RawPeer::receive(destination.pages[0], taken);
+    destination.pages[0].reset();
     EXPECT_EQ(round.get().error().code, Code::connection_lost) << "after " << taken << " bytes";
   }
+}
+
+TEST(Ending, ARoundIsOverOnlyWhenEveryChannelIsAcknowledged_R3) {
+  TestMemory source({10});
+  for (uint64_t page = 0; page < 10; page++) source.fill(page, page);
+  RawDestination destination(source, 10'000, 3);
+  auto round =
+      std::async(std::launch::async, [&] { return destination.sender->send_round(4, nullptr, bitmap_for(source)); });
+  const FrameHeaderBytes acknowledgement = encode_frame({FrameType::round_end_ack, 0, 4, 0, 0, 0});
+  RawPeer::send(destination.pages[2], acknowledgement);
+  RawPeer::send(destination.pages[0], acknowledgement);
+  EXPECT_EQ(round.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  RawPeer::send(destination.pages[1], acknowledgement);
+  EXPECT_TRUE(round.get().ok());
+}
+
+TEST(Ending, ASourceThatStallsInsideAFrameMeetsTheStallTimeAndOneThatIsSilentBetweenFramesDoesNot_R6) {
+  TestMemory destination({4});
+  std::promise<Error> failed;
+  auto receiver = BulkReceiver::create({destination.core, 1, 1, 200, 0,
+                                        [&](const Error& error) {
+                                          if (error.code != Code::closed) failed.set_value(error);
+                                        }})
+                      .take();
+  RawPeer peer;
+  const UniqueFd pages = RawPeer::connect(peer.port());
+  ASSERT_TRUE(receiver->add_channel(peer.accept(), encode_bulk_hello({{}, BulkKind::pages, 0, 1})).ok());
+  const UniqueFd state = RawPeer::connect(peer.port());
+  ASSERT_TRUE(receiver->add_channel(peer.accept(), encode_bulk_hello({{}, BulkKind::state, 0, 1})).ok());
+  auto failure = failed.get_future();
+  RawPeer::send(pages, encode_frame({FrameType::zero, 0, 0, 1, 0, 0}));
+  EXPECT_EQ(failure.wait_for(std::chrono::milliseconds(500)), std::future_status::timeout);
+  RawPeer::send(pages, encode_frame({FrameType::data, 0, 0, 1, 0, 0}));
+  EXPECT_EQ(failure.get().code, Code::timeout);
+}
+
+TEST(Ending, AHelloThatDoesNotFitIsClosedAndHarmsNothingElse_R6) {
+  TestMemory destination({4});
+  std::atomic<int> failures{0};
+  auto receiver = BulkReceiver::create({destination.core, 2, 1, 5'000, 0, [&](const Error&) { failures++; }}).take();
+  RawPeer peer;
+  const auto add = [&](const BulkHelloBytes& hello) {
+    const UniqueFd source = RawPeer::connect(peer.port());
+    auto added = receiver->add_channel(peer.accept(), hello);
+    EXPECT_EQ(RawPeer::receive(source, kPreambleBytes).size(), added.ok() ? kPreambleBytes : 0);
+    return std::pair(added.ok() ? Code::closed : added.error().code, UniqueFd(::dup(source.get())));
+  };
+  const auto first = add(encode_bulk_hello({{}, BulkKind::pages, 0, 2}));
+  const auto state = add(encode_bulk_hello({{}, BulkKind::state, 0, 2}));
+  EXPECT_EQ(first.first, Code::closed);
+  EXPECT_EQ(state.first, Code::closed);
+  EXPECT_EQ(add(encode_bulk_hello({{}, BulkKind::pages, 0, 2})).first, Code::peer_violation) << "twice";
+  EXPECT_EQ(add(encode_bulk_hello({{}, BulkKind::state, 0, 2})).first, Code::peer_violation) << "twice";
+  EXPECT_EQ(add(encode_bulk_hello({{}, BulkKind::pages, 1, 3})).first, Code::peer_violation) << "another number";
+  EXPECT_EQ(add(encode_bulk_hello({{}, BulkKind::pages, 2, 2})).first, Code::peer_violation) << "no such channel";
+  EXPECT_EQ(receiver->wait_connected(1).error().code, Code::timeout);
+  const auto second = add(encode_bulk_hello({{}, BulkKind::pages, 1, 2}));
+  EXPECT_TRUE(receiver->wait_connected(5'000).ok());
+  EXPECT_EQ(failures, 0);
 }
 
 TEST(Ending, ADestinationThatTakesNothingMoreMeetsTheStallTime_R6) {

@@ -115,7 +115,7 @@ TEST(HostileDestination, ALieAboutTheStateIsNoSuccess_R3) {
   RawDestination destination(memory, 5'000);
   auto torn = std::make_shared<DirtyBitmap>(1);
   auto round = std::async(std::launch::async, [&] { return destination.sender->send_round(0, nullptr, torn); });
-  RawPeer::send(destination.pages, frames({{FrameType::state_end_ack, 0, 0, 0, 0, 0}}));
+  RawPeer::send(destination.pages[0], frames({{FrameType::state_end_ack, 0, 0, 0, 0, 0}}));
   EXPECT_EQ(round.get().error().code, Code::peer_violation);
 }
 

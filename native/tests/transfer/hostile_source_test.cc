@@ -149,8 +149,12 @@ TEST(HostileSource, APageOfTheNextRoundIsRefusedUntilEveryChannelHasEndedTheOneB
   EXPECT_TRUE(ledger.open(0, UINT32_MAX));
 }
 
-TEST(HostileSource, ADamagedPayloadIsNamedTornAndNothingElseIsLost_R3) {
+// Once into pages that are not there and once into pages that are: the two ways in which a run is received.
+class Damage : public ::testing::TestWithParam<bool> {};
+
+TEST_P(Damage, OfAPayloadIsNamedTornAndNothingElseIsLost_R3) {
   TestMemory memory({300, 300});
+  for (uint64_t page = 0; GetParam() && page < 600; page++) memory.fill(page, page);
   Bytes said;
   append(said, data_frame(0, 0, 298 * kPageSize, 2, 1));
   append(said, data_frame(1, 0, 0, 3, 2));
@@ -172,7 +176,11 @@ TEST(HostileSource, ADamagedPayloadIsNamedTornAndNothingElseIsLost_R3) {
   append(expected, header(FrameType::torn, 1, 0, 3, 0));
   append(expected, header(FrameType::round_end_ack, 0, 0, 2, 0));
   EXPECT_EQ(RawPeer::receive(far, 1000), expected);
+  EXPECT_EQ(memory.read(400), Bytes(kPageSize, 3));
 }
+
+INSTANTIATE_TEST_SUITE_P(HostileSource, Damage, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "IntoPagesThatAreThere" : "IntoHoles"; });
 
 // A short life of a page channel: every frame type, two rounds.
 Bytes honest_stream() {
@@ -197,6 +205,23 @@ std::vector<size_t> header_offsets(const Bytes& stream) {
     at += kFrameHeaderBytes + payload_bytes(frame);
   }
   return offsets;
+}
+
+TEST(HostileSource, AStreamThatEndsAnywhereIsASuccessOnlyBetweenTwoRounds_R6) {
+  TestMemory memory({4, 0, 2});
+  const Bytes honest = honest_stream();
+  const std::vector<size_t> headers = header_offsets(honest);
+  std::vector<size_t> cuts = headers;
+  for (const size_t at : headers) cuts.insert(cuts.end(), {at + 1, at + 31, std::min(at + 32, honest.size()), at + 20});
+  cuts.push_back(honest.size());
+  for (const size_t cut : cuts) {
+    auto received = receive(memory, Bytes(honest.begin(), honest.begin() + static_cast<std::ptrdiff_t>(cut)));
+    const bool between_rounds = cut == 0 || cut == headers[4] || cut == honest.size();
+    ASSERT_EQ(received.ok(), between_rounds) << "cut at " << cut;
+    if (!between_rounds) {
+      ASSERT_EQ(received.error().code, Code::connection_lost) << "cut at " << cut;
+    }
+  }
 }
 
 void reseal(Bytes& stream, size_t at) { put_le<uint32_t>(&stream[at + 28], crc32c(0, &stream[at], 28)); }

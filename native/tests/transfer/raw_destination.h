@@ -1,9 +1,9 @@
-// A real sender with one page channel, connected to a destination that the test plays.
+// A real sender connected to a destination that the test plays.
 #pragma once
 
-#include <functional>
 #include <future>
 #include <memory>
+#include <vector>
 
 #include "core/transfer/bulk_sender.h"
 #include "transfer/raw_peer.h"
@@ -13,23 +13,29 @@ namespace drover::testing {
 
 class RawDestination {
  public:
-  RawDestination(const TestMemory& source, int64_t stall_ms) {
-    sender = BulkSender::create({source.core, "127.0.0.1", peer_.port(), 1, 1, {}, 5'000, stall_ms, "", 1}).take();
+  RawDestination(const TestMemory& source, int64_t stall_ms, uint16_t channels = 1) {
+    sender =
+        BulkSender::create({source.core, "127.0.0.1", peer_.port(), channels, 1, {}, 5'000, stall_ms, "", 1}).take();
     auto connecting = std::async(std::launch::async, [this] { return sender->connect(); });
-    pages = peer_.accept();
-    state = peer_.accept();
-    for (const UniqueFd& fd : {std::cref(pages), std::cref(state)}) {
-      EXPECT_EQ(RawPeer::receive(fd, kPreambleBytes + kBulkHelloBytes).size(), kPreambleBytes + kBulkHelloBytes);
-      RawPeer::send(fd, encode_preamble({1, 1, Role::bulk}));
-    }
+    for (uint16_t channel = 0; channel < channels; channel++) pages.push_back(welcome());
+    state = welcome();
     EXPECT_TRUE(connecting.get().ok());
   }
 
   std::shared_ptr<BulkSender> sender;
-  UniqueFd pages;  // the destination's ends; preambles and hello are behind them
+  // The destination's ends; preamble and hello are behind them.
+  std::vector<UniqueFd> pages;
   UniqueFd state;
 
  private:
+  UniqueFd welcome() {
+    constexpr size_t kGreeting = kPreambleBytes + kBulkHelloBytes;
+    UniqueFd fd = peer_.accept();
+    EXPECT_EQ(RawPeer::receive(fd, kGreeting).size(), kGreeting);
+    RawPeer::send(fd, encode_preamble({1, 1, Role::bulk}));
+    return fd;
+  }
+
   RawPeer peer_;
 };
 

@@ -143,7 +143,7 @@ TEST(Rounds, AWriterDuringTheRoundsEndsEqualAfterAQuietLastRound_R3) {
     std::mt19937_64 random(11);
     while (!paused) {
       const uint64_t page = random() % kPages;
-      // Marked before and after: a tracker arms the page before the round reads it.
+      // Mark and write are one step, as write protection makes them.
       std::lock_guard lock(tracker);
       written->set(page);
       for (int word = 0; word < 64; word++) {

@@ -13,7 +13,10 @@
 
 namespace drover {
 
-// Pages in a data frame at most, 1 to kMaxDataRunPages. Measured with transfer_bench.
+// Pages in a data frame at most, 1 to kMaxDataRunPages. Processor time of both sides for 1 GiB over 2 loopback channels
+// (transfer_bench, into fresh memory and into memory that is there): 8 pages 1.42 and 0.79 s, 16 pages 1.23 and 0.75 s,
+// 32 pages 1.25 and 0.66 s, 64 pages 1.15 and 0.63 s, 256 pages 1.17 and 0.58 s. What is left to gain behind 64 is not
+// worth it: a longer run is torn more often, and all of it is then sent again.
 inline constexpr uint32_t kFramePages = 64;
 
 // What is the same for all channels of a sender.
