@@ -10,6 +10,7 @@
 #include "core/memory/extents.h"
 #include "core/memory/memfd.h"
 #include "core/memory/populate.h"
+#include "core/memory/release.h"
 
 namespace drover::binding {
 
@@ -115,6 +116,7 @@ class GuestMemoryObject : public Napi::ObjectWrap<GuestMemoryObject> {
 
   void close(const Napi::CallbackInfo&) {
     *cancel_ = true;
+    release_quietly(std::move(memory_));
     memory_.reset();
   }
 

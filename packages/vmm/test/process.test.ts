@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { parseProcessStat, processStat, QemuProcess } from '../src/qemu/process.js';
 import { kvmFailure, lastMessage, readTail } from '../src/qemu/process-log.js';
@@ -28,6 +29,17 @@ describe('a process', () => {
       await exited;
       expect(await same.ended(1000)).toBe(true);
       expect(same.endPhrase()).toBe('was ended by SIGKILL');
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
+  it('that is about to end steps aside for the guests beside it', () => {
+    const child = spawn('sleep', ['60']);
+    try {
+      const pid = child.pid ?? 0;
+      new QemuProcess(pid, processStat(pid)?.startTime ?? '', child).stepAside();
+      expect(getPriority(pid)).toBe(19);
     } finally {
       child.kill('SIGKILL');
     }

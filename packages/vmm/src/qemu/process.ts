@@ -1,6 +1,7 @@
 /** A QEMU process: known by pid and start time, so that a reused pid is never taken for it. */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How often /proc is looked at while waiting for an end, ms. Only on paths that cost no downtime. */
@@ -57,6 +58,19 @@ export class QemuProcess {
       await sleep(POLL_MS);
     }
     return true;
+  }
+
+  /**
+   * Lowest priority for all its threads, for a process that is about to end: giving back a guest's memory is work, and
+   * the guest may just have begun to run elsewhere on this host, or others do.
+   */
+  stepAside(): void {
+    if (!this.alive()) return;
+    try {
+      for (const thread of readdirSync(`/proc/${this.pid}/task`)) setPriority(Number(thread), 19);
+    } catch {
+      // It ended meanwhile, or this user may not: then it ends as it is.
+    }
   }
 
   kill(): void {

@@ -244,6 +244,7 @@ export class QemuVmm implements Vmm {
   async #end(): Promise<void> {
     const { quitTimeoutMs, killTimeoutMs } = this.#tuning;
     this.#events.close();
+    this.#process.stepAside();
     if (!(await this.#quit(quitTimeoutMs))) this.#process.kill();
     if (!(await this.#process.ended(killTimeoutMs))) {
       throw vmmErrors.error(
