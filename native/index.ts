@@ -221,7 +221,10 @@ export interface BulkReceiver {
   connected(timeoutMs: number): Promise<void>;
   /** Resolves when all channels have ended `round`: every page of it is in memory. */
   roundEnded(round: number, timeoutMs: number): Promise<void>;
-  /** Waits for the whole device state, then connects to the VMM's unix socket and writes it. */
+  /**
+   * Connects to the VMM's unix socket and writes the device state as it comes; resolves when all of it was checked and written. What
+   * the VMM has loaded of a state that fails is worth nothing: end it.
+   */
   deliverState(socketPath: string, timeoutMs: number): Promise<{ readonly bytes: number }>;
   cancel(): void;
   close(): void;

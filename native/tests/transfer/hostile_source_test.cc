@@ -289,7 +289,11 @@ Result<Bytes> receive_state(const Bytes& said, uint64_t limit) {
   UniqueFd far;
   CounterBlock counters;
   StateReceiver receiver(limit, counters, stream_of(said, far));
-  return receiver.run();
+  Bytes state;
+  auto length = receiver.run([&](std::span<const uint8_t> piece) { append(state, piece); });
+  if (!length) return length.error();
+  EXPECT_EQ(length.value(), state.size());
+  return state;
 }
 
 Bytes state_frame(uint64_t offset, const Bytes& payload) {

@@ -137,6 +137,37 @@ TEST(State, APathThatIsTakenOrTooLongIsRefused) {
   ::unlink(taken.c_str());
 }
 
+TEST(State, TheVmmReadsTheBeginningWhileTheSourceStillSavesTheEnd) {
+  TestMemory memory({1});
+  TransferPair pair(memory, memory);
+  pair.connect();
+  const std::vector<uint8_t> state = state_of(300'000);
+  auto source = Stream::adopt(connect_unix(pair.state_socket, deadline_in_ms(kTestTimeoutMs), never()).take(),
+                              kTestTimeoutMs, never())
+                    .take();
+  ASSERT_TRUE(source.send(std::span(state).first(100'000)).ok());
+
+  const std::string path = temporary_path("vmm");
+  UniqueFd listener = listen_unix(path).take();
+  Result<uint64_t> delivered = uint64_t{0};
+  std::thread delivery([&] { delivered = pair.receiver->deliver(path, kTestTimeoutMs); });
+  ASSERT_TRUE(wait_ready(listener.get(), POLLIN, deadline_in_ms(kTestTimeoutMs), never(), "").ok());
+  auto vmm = Stream::adopt(UniqueFd(::accept(listener.get(), nullptr, nullptr)), kTestTimeoutMs, never()).take();
+  std::vector<uint8_t> received(100'000);
+  ASSERT_TRUE(vmm.receive(received).ok());
+
+  ASSERT_TRUE(source.send(std::span(state).subspan(100'000)).ok());
+  source.shut_down();
+  std::vector<uint8_t> rest(200'000);
+  ASSERT_TRUE(vmm.receive(rest).ok());
+  delivery.join();
+  ASSERT_TRUE(delivered.ok()) << delivered.error().message;
+  EXPECT_EQ(delivered.value(), state.size());
+  received.insert(received.end(), rest.begin(), rest.end());
+  EXPECT_EQ(received, state);
+  ::unlink(path.c_str());
+}
+
 TEST(State, DeliveryWaitsForTheStateAndForTheVmmNoLongerThanItsDeadline_R6) {
   TestMemory memory({1});
   TransferPair pair(memory, memory);

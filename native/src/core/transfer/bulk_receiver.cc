@@ -108,7 +108,7 @@ void BulkReceiver::page_thread(ReceiverChannel& channel) {
   bool in_order;
   {
     std::lock_guard lock(mutex_);
-    in_order = state_ != nullptr && ledger_.between_rounds();
+    in_order = state_whole_ && ledger_.between_rounds();
     ended_ = true;
   }
   if (!in_order) failure_.fail(closed_by_source());
@@ -116,27 +116,31 @@ void BulkReceiver::page_thread(ReceiverChannel& channel) {
 }
 
 void BulkReceiver::state_thread() {
-  auto state = state_channel_->run();
-  if (state) {
-    const uint64_t length = state.value().size();
+  auto length = state_channel_->run([this](std::span<const uint8_t> piece) {
+    {
+      std::lock_guard lock(mutex_);
+      state_.insert(state_.end(), piece.begin(), piece.end());
+    }
+    changed_.notify_all();
+  });
+  if (length) {
     {
       // Before the acknowledgement: the source may close everything as soon as it has it.
       std::lock_guard lock(mutex_);
-      state_ = std::make_shared<const std::vector<uint8_t>>(state.take());
+      state_whole_ = true;
     }
     changed_.notify_all();
-    if (auto ended = state_channel_->acknowledge(length); !ended) failure_.fail(ended.error());
+    if (auto ended = state_channel_->acknowledge(length.value()); !ended) failure_.fail(ended.error());
   } else {
-    failure_.fail(state.error());
+    failure_.fail(length.error());
   }
   state_channel_->shut_down();
 }
 
 template <typename Done>
-Status BulkReceiver::wait_until(int64_t timeout_ms, const char* what, Done done) {
+Status BulkReceiver::wait_until(Deadline deadline, const char* what, Done done) {
   std::unique_lock lock(mutex_);
-  const bool in_time =
-      changed_.wait_until(lock, deadline_in_ms(timeout_ms), [&] { return failure_.failed() || done() || ended_; });
+  const bool in_time = changed_.wait_until(lock, deadline, [&] { return failure_.failed() || done() || ended_; });
   if (failure_.failed()) return failure_.error();
   if (done()) return success();
   if (in_time) return closed_by_source();
@@ -144,25 +148,36 @@ Status BulkReceiver::wait_until(int64_t timeout_ms, const char* what, Done done)
 }
 
 Status BulkReceiver::wait_connected(int64_t timeout_ms) {
-  return wait_until(timeout_ms, "not all bulk channels of the source have come", [this] { return all_here(); });
+  return wait_until(deadline_in_ms(timeout_ms), "not all bulk channels of the source have come",
+                    [this] { return all_here(); });
 }
 
 Status BulkReceiver::wait_round(uint32_t round, int64_t timeout_ms) {
-  return wait_until(timeout_ms, "the source did not end the round", [&] { return ledger_.completed() >= round; });
+  return wait_until(deadline_in_ms(timeout_ms), "the source did not end the round",
+                    [&] { return ledger_.completed() >= round; });
 }
 
 Result<uint64_t> BulkReceiver::deliver(const std::string& socket, int64_t timeout_ms) {
   const Deadline deadline = deadline_in_ms(timeout_ms);
-  auto here = wait_until(timeout_ms, "the device state has not come", [this] { return state_ != nullptr; });
-  if (!here) return here.error();
-  std::shared_ptr<const std::vector<uint8_t>> state;
-  {
-    std::lock_guard lock(mutex_);
-    state = state_;
+  auto begun =
+      wait_until(deadline, "the device state has not come", [this] { return state_whole_ || !state_.empty(); });
+  if (!begun) return begun.error();
+  auto vmm = connect_vmm(socket, deadline, failure_.token());
+  if (!vmm) return failure_.failed() ? failure_.error() : vmm.error();
+  std::vector<uint8_t> piece;
+  for (uint64_t written = 0;; written += piece.size()) {
+    auto more =
+        wait_until(deadline, "the device state did not end", [&] { return state_whole_ || state_.size() > written; });
+    if (!more) return more.error();
+    {
+      std::lock_guard lock(mutex_);
+      piece.assign(state_.begin() + static_cast<std::ptrdiff_t>(written), state_.end());
+    }
+    // Nothing new, so the wait ended because all of it is here.
+    if (piece.empty()) return written;
+    auto sent = vmm.value().send(piece, deadline);
+    if (!sent) return failure_.failed() ? failure_.error() : sent.error();
   }
-  auto delivered = deliver_state(*state, socket, deadline, failure_.token());
-  if (!delivered) return failure_.failed() ? failure_.error() : delivered.error();
-  return uint64_t{state->size()};
 }
 
 void BulkReceiver::cancel() { failure_.fail(cancelled_error()); }

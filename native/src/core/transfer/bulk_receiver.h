@@ -50,7 +50,9 @@ class BulkReceiver : private RoundKeeper {
   Status wait_connected(int64_t timeout_ms);
   // Until all channels have ended `round`: every page of it is in memory, or was named torn to the source.
   Status wait_round(uint32_t round, int64_t timeout_ms);
-  // Until the state is here and written to the VMM. Returns its bytes.
+  // Writes the state to the VMM as it comes, so that the VMM loads its beginning while the source still saves its end;
+  // returns its bytes when all of it was checked and written. What the VMM has then loaded of a state that fails is
+  // worth nothing: end it. A time-out is harmless until the first byte of state is here.
   Result<uint64_t> deliver(const std::string& socket, int64_t timeout_ms);
 
   // Ends everything with `cancelled`; from any thread.
@@ -70,7 +72,7 @@ class BulkReceiver : private RoundKeeper {
   void state_thread();
   bool all_here() const;
   template <typename Done>
-  Status wait_until(int64_t timeout_ms, const char* what, Done done);
+  Status wait_until(Deadline deadline, const char* what, Done done);
 
   const ReceiverOptions options_;
   const std::shared_ptr<CounterBlock> counters_ = std::make_shared<CounterBlock>();
@@ -81,8 +83,9 @@ class BulkReceiver : private RoundKeeper {
   RoundLedger ledger_;
   std::vector<std::unique_ptr<ReceiverChannel>> channels_;  // null until it is here
   std::unique_ptr<StateReceiver> state_channel_;
-  std::shared_ptr<const std::vector<uint8_t>> state_;  // once it is whole
-  bool ended_ = false;                                 // the source closed a channel in order
+  std::vector<uint8_t> state_;  // as much as has come
+  bool state_whole_ = false;    // that is all of it, and it was checked
+  bool ended_ = false;          // the source closed a channel in order
   std::vector<std::thread> threads_;
 };
 

@@ -57,7 +57,8 @@ Status PageSender::send_frame(const RegionRun& run) {
   header.payload_crc = crc32c(0, payload, bytes);
   FrameHeaderBytes head = encode_frame(header);
   iovec parts[2] = {{head.data(), head.size()}, {payload, bytes}};
-  if (auto sent = stream_.send(parts); !sent) return sent;
+  // The end of the round follows in any case, and takes along what the kernel kept.
+  if (auto sent = stream_.send(parts, kNoDeadline, Stream::Push::with_what_follows); !sent) return sent;
   totals_.frames++;
   totals_.data_frames++;
   totals_.data_pages += run.pages;

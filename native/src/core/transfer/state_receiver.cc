@@ -8,8 +8,7 @@
 
 namespace drover {
 
-Result<std::vector<uint8_t>> StateReceiver::run() {
-  std::vector<uint8_t> state;
+Result<uint64_t> StateReceiver::run(const std::function<void(std::span<const uint8_t>)>& piece) {
   for (;;) {
     FrameHeaderBytes bytes;
     auto received = stream_.receive_unless_ended(bytes, kNoDeadline);
@@ -22,29 +21,30 @@ Result<std::vector<uint8_t>> StateReceiver::run() {
     counters_.add(Counter::wire_bytes, kFrameHeaderBytes);
     counters_.add(Counter::frames, 1);
     if (frame.type == FrameType::state) {
-      if (auto taken = take(frame, state); !taken) return taken.error();
+      if (auto taken = take(frame); !taken) return taken.error();
+      piece(piece_);
     } else if (frame.type == FrameType::state_end) {
-      if (frame.offset != state.size()) return violation("an end of state with a wrong length");
-      if (frame.payload_crc != crc32c(0, state.data(), state.size())) return violation("a state with a wrong checksum");
-      return state;
+      if (frame.offset != length_) return violation("an end of state with a wrong length");
+      if (frame.payload_crc != crc_) return violation("a state with a wrong checksum");
+      return length_;
     } else {
       return violation("a frame that does not belong on the state channel");
     }
   }
 }
 
-Status StateReceiver::take(const FrameHeader& frame, std::vector<uint8_t>& state) {
-  if (frame.offset != state.size()) return violation("a piece of state out of order");
-  if (frame.count > limit_ - state.size()) {
+Status StateReceiver::take(const FrameHeader& frame) {
+  if (frame.offset != length_) return violation("a piece of state out of order");
+  if (frame.count > limit_ - length_) {
     return Error{Code::limit, "the device state is larger than the limit of " + std::to_string(limit_) + " bytes"};
   }
-  const size_t before = state.size();
-  state.resize(before + frame.count);
-  const std::span<uint8_t> piece(state.data() + before, frame.count);
-  if (auto received = stream_.receive(piece); !received) return received;
+  piece_.resize(frame.count);
+  if (auto received = stream_.receive(piece_); !received) return received;
   // Unlike guest memory nobody writes the state on the way: a wrong checksum is damage.
-  if (crc32c(0, piece.data(), piece.size()) != frame.payload_crc)
+  if (crc32c(0, piece_.data(), piece_.size()) != frame.payload_crc)
     return violation("a piece of state with a wrong checksum");
+  length_ += frame.count;
+  crc_ = crc32c(crc_, piece_.data(), piece_.size());
   counters_.add(Counter::wire_bytes, frame.count);
   counters_.add(Counter::state_bytes, frame.count);
   return success();
@@ -59,14 +59,11 @@ Status StateReceiver::acknowledge(uint64_t length) {
   return received.value() ? violation("something behind the end of the state") : success();
 }
 
-Status deliver_state(const std::vector<uint8_t>& state, const std::string& socket, Deadline deadline,
-                     const CancelToken& cancel) {
+Result<Stream> connect_vmm(const std::string& socket, Deadline deadline, const CancelToken& cancel) {
   auto fd = connect_unix(socket, deadline, cancel);
   if (!fd) return fd.error();
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-  auto vmm = Stream::adopt(fd.take(), std::max<int64_t>(left, 1), cancel);
-  if (!vmm) return vmm.error();
-  return vmm.value().send(state, deadline);
+  return Stream::adopt(fd.take(), std::max<int64_t>(left, 1), cancel);
 }
 
 }  // namespace drover

@@ -75,7 +75,8 @@ Result<Stream> Stream::adopt(UniqueFd fd, int64_t stall_ms, const CancelToken& c
   return Stream(std::move(fd), stall_ms, cancel);
 }
 
-Status Stream::send(std::span<iovec> parts, Deadline deadline) {
+Status Stream::send(std::span<iovec> parts, Deadline deadline, Push push) {
+  const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (push == Push::with_what_follows ? MSG_MORE : 0);
   Deadline stalled = deadline_in_ms(stall_ms_);
   drop_front(parts, 0);
   while (!parts.empty()) {
@@ -83,7 +84,7 @@ Status Stream::send(std::span<iovec> parts, Deadline deadline) {
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = parts.size();
-    const ssize_t sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = ::sendmsg(fd_.get(), &message, flags);
     if (sent >= 0) {
       drop_front(parts, static_cast<size_t>(sent));
       stalled = deadline_in_ms(stall_ms_);

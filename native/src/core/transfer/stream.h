@@ -23,8 +23,11 @@ class Stream {
 
   int fd() const { return fd_.get(); }
 
-  // Sends all of it, by `deadline` where there is one; `parts` is used up on the way.
-  Status send(std::span<iovec> parts, Deadline deadline = kNoDeadline);
+  // Sends all of it, by `deadline` where there is one; `parts` is used up on the way. With Push::with_what_follows the
+  // kernel may keep it, 200 ms at most, to send it together with the next: many small runs then cost the receiver one
+  // wake-up instead of one each.
+  enum class Push { now, with_what_follows };
+  Status send(std::span<iovec> parts, Deadline deadline = kNoDeadline, Push push = Push::now);
   Status send(std::span<const uint8_t> bytes, Deadline deadline = kNoDeadline);
 
   // Receives exactly that many bytes.
