@@ -148,9 +148,12 @@ describe('the beat meter', () => {
     });
     await source.hasClient();
     source.print(HELLO + beats(1, 3));
-    const [code] = await once(child, 'close');
+    // Beats until the program ends: what it sums up is a guest that is alive, however long the program took to start.
+    let next = 4;
+    const beating = setInterval(() => source.print(beats(next, next++)), 20);
+    const [code] = await once(child, 'close').finally(() => clearInterval(beating));
     const summary: unknown = JSON.parse(output);
-    expect(summary).toMatchObject({ beats: 3, missing: 0, bad: 0, alive: true });
+    expect(summary).toMatchObject({ missing: 0, bad: 0, alive: true });
     expect(code).toBe(0);
     const idle = spawn(process.execPath, [program, join(directory, 'none'), '--seconds', '0.1'], {
       stdio: 'ignore',

@@ -18,6 +18,8 @@ export function packageTests(configUrl, overrides = {}) {
       pool: 'forks',
       testTimeout: 20_000,
       passWithNoTests: false,
+      // Real processes on a machine that others load too: a test may try once more, and the report says that it did.
+      retry: 1,
       reporters: ['default', 'json'],
       outputFile: { json: join(root, 'test-results', `${basename(root)}.json`) },
       ...overrides,
