@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { bareSpec } from '../harness/guests.js';
 import { move, sound, soundness, startGuest } from '../harness/moving.js';
-import { startTwoHosts, type TwoHosts } from '../harness/two-hosts.js';
+import { useTwoHosts } from '../harness/use-two-hosts.js';
 
-let hosts: TwoHosts;
-beforeAll(async () => {
-  hosts = await startTwoHosts();
-});
-afterAll(() => hosts.close());
+const hosts = useTwoHosts();
 
 describe('an agent that is restarted', () => {
   it.each(['SIGTERM', 'SIGKILL'] as const)(

@@ -3,17 +3,14 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePreamble } from '@drover/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { drover } from '../harness/drover.js';
 import { bareSpec } from '../harness/guests.js';
 import { sound, soundness, startGuest } from '../harness/moving.js';
-import { removeInstances, startTwoHosts, type TwoHosts } from '../harness/two-hosts.js';
+import { removeInstances } from '../harness/two-hosts.js';
+import { useTwoHosts } from '../harness/use-two-hosts.js';
 
-let hosts: TwoHosts;
-beforeAll(async () => {
-  hosts = await startTwoHosts();
-});
-afterAll(() => hosts.close());
+const hosts = useTwoHosts();
 
 const good = bareSpec({ name: 'wrong', pages: 16, rate: 0, memoryMiB: 64 });
 const nic = { kind: 'virtio-nic', backend: 'net', mac: '52:54:00:00:00:01' };

@@ -1,17 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { bareSpec } from '../harness/guests.js';
 import { beginMove, ended, move, sound, soundness, startGuest } from '../harness/moving.js';
-import { removeInstances, startTwoHosts, type TwoHosts } from '../harness/two-hosts.js';
+import { useTwoHosts } from '../harness/use-two-hosts.js';
 
-let hosts: TwoHosts;
-beforeAll(async () => {
-  hosts = await startTwoHosts();
-});
-afterEach(async () => {
-  await Promise.all([hosts.a, hosts.b].map(removeInstances));
-  expect(hosts.leftovers()).toEqual([]);
-});
-afterAll(() => hosts.close());
+const hosts = useTwoHosts();
 
 /** Slow enough that every round lasts, and never small enough to switch over by itself. */
 const endless = { bandwidthBytesPerSecond: 4_000_000, maxDowntimeMs: 1, maxRounds: 1_000 };

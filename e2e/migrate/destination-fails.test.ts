@@ -1,18 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { bareSpec } from '../harness/guests.js';
 import { beginMove, ended, move, sound, soundness, startGuest } from '../harness/moving.js';
-import { removeInstances, startTwoHosts, type TwoHosts } from '../harness/two-hosts.js';
+import { useTwoHosts } from '../harness/use-two-hosts.js';
 
-let hosts: TwoHosts;
-beforeAll(async () => {
-  hosts = await startTwoHosts();
-});
-afterEach(async () => {
-  await Promise.all([hosts.a, hosts.b].map(removeInstances));
-  expect(hosts.leftovers()).toEqual([]);
-});
-afterAll(() => hosts.close());
+const hosts = useTwoHosts();
 
 describe('a destination', () => {
   it('that has an instance of that name refuses before it makes anything; the guest is not touched (R7)', async () => {

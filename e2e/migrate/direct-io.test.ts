@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSlowDisk } from '../../tools/slow-disk/slow-disk.mjs';
 import { linuxMissing, linuxSpec } from '../harness/guests.js';
 import { type Guest, move, sound, soundness, startGuest } from '../harness/moving.js';
-import { startTwoHosts, type TwoHosts } from '../harness/two-hosts.js';
+import { useTwoHosts } from '../harness/use-two-hosts.js';
 
 /** Longer than a round takes, so that requests of one round land in the next. */
 const delayMs = 60;
@@ -15,15 +15,13 @@ const windowBlocks = 2_048;
 describe.skipIf(linuxMissing !== null)(
   `an O_DIRECT disk that answers late${linuxMissing === null ? '' : ` (${linuxMissing})`}`,
   () => {
-    let hosts: TwoHosts;
+    const hosts = useTwoHosts();
     let disk: Awaited<ReturnType<typeof startSlowDisk>>;
     const directory = mkdtempSync(join(tmpdir(), 'slow-'));
     beforeAll(async () => {
       disk = await startSlowDisk({ directory, mib: 256, delayMs });
-      hosts = await startTwoHosts();
     });
     afterAll(async () => {
-      await hosts.close();
       await disk.stop();
       rmSync(directory, { recursive: true, force: true });
     });

@@ -1,14 +1,10 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { bareSpec } from '../harness/guests.js';
 import { move, sound, soundness, startGuest } from '../harness/moving.js';
-import { startTwoHosts, type TwoHosts } from '../harness/two-hosts.js';
+import { useTwoHosts } from '../harness/use-two-hosts.js';
 
-let hosts: TwoHosts;
-beforeAll(async () => {
-  hosts = await startTwoHosts();
-});
-afterAll(() => hosts.close());
+const hosts = useTwoHosts();
 
 /** What the guest memory of a VMM holds, MiB: blocks of the memfd that it inherited, however it is mapped. */
 function guestMemoryMiB(pid: number | null): number {

@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { bareSpec } from '../harness/guests.js';
 import { move, sound, soundness, startGuest } from '../harness/moving.js';
-import { namespacesMissing, startTwoHosts, type TwoHosts } from '../harness/two-hosts.js';
+import { namespacesMissing } from '../harness/two-hosts.js';
+import { useTwoHosts } from '../harness/use-two-hosts.js';
 
 const note = namespacesMissing === null ? '' : ` (no network namespaces: ${namespacesMissing})`;
 
 describe.skipIf(namespacesMissing !== null)(`a link limited by tbf${note}`, () => {
-  let hosts: TwoHosts;
-  beforeAll(async () => {
-    hosts = await startTwoHosts();
-  });
-  afterAll(() => hosts.close());
+  const hosts = useTwoHosts();
 
   it('carries a guest that writes, within the link and with its memory right (R3)', async () => {
     const guest = await startGuest(

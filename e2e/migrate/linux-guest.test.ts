@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { linuxMissing, linuxSpec } from '../harness/guests.js';
 import { move, sound, soundness, startGuest } from '../harness/moving.js';
-import { startTwoHosts, type TwoHosts } from '../harness/two-hosts.js';
+import { useTwoHosts } from '../harness/use-two-hosts.js';
 
 describe.skipIf(linuxMissing !== null)(
   `a Linux guest${linuxMissing === null ? '' : ` (${linuxMissing})`}`,
   () => {
-    let hosts: TwoHosts;
-    beforeAll(async () => {
-      hosts = await startTwoHosts();
-    });
-    afterAll(() => hosts.close());
+    const hosts = useTwoHosts();
 
     it('that writes 20,000 pages a second to 512 MiB moves there and back, alive and right (R1, R3)', async () => {
       const spec = linuxSpec({ name: 'linux', memoryMiB: 1024, pages: 131_072, rate: 20_000 });
