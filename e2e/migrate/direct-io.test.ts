@@ -15,7 +15,6 @@ const windowBlocks = 2_048;
 describe.skipIf(linuxMissing !== null)(
   `an O_DIRECT disk that answers late${linuxMissing === null ? '' : ` (${linuxMissing})`}`,
   () => {
-    const hosts = useTwoHosts();
     let disk: Awaited<ReturnType<typeof startSlowDisk>>;
     const directory = mkdtempSync(join(tmpdir(), 'slow-'));
     beforeAll(async () => {
@@ -25,6 +24,8 @@ describe.skipIf(linuxMissing !== null)(
       await disk.stop();
       rmSync(directory, { recursive: true, force: true });
     });
+    // After the disk: a namespace that a host starts in sees the mounts of that moment.
+    const hosts = useTwoHosts();
 
     it('loses no write of its own through all rounds: they are quiesced (R3, R5)', async () => {
       const guest = await startGuest(
