@@ -10,7 +10,6 @@
 #include "core/memory/extents.h"
 #include "core/memory/memfd.h"
 #include "core/memory/populate.h"
-#include "core/memory/release.h"
 
 namespace drover::binding {
 
@@ -116,7 +115,6 @@ class GuestMemoryObject : public Napi::ObjectWrap<GuestMemoryObject> {
 
   void close(const Napi::CallbackInfo&) {
     *cancel_ = true;
-    release_quietly(std::move(memory_));
     memory_.reset();
   }
 

@@ -20,7 +20,7 @@ Result<std::shared_ptr<PagemapScanTracker>> PagemapScanTracker::create(Options o
 }
 
 PagemapScanTracker::PagemapScanTracker(Options options, UniqueFd wake)
-    : options_(std::move(options)), wake_(std::move(wake)) {}
+    : wake_(std::move(wake)), options_(std::move(options)) {}
 
 PagemapScanTracker::~PagemapScanTracker() = default;
 
@@ -158,7 +158,9 @@ void PagemapScanTracker::leave(std::unique_lock<std::mutex> lock) {
 
 void PagemapScanTracker::release_if_idle() {
   std::unique_lock lock(operation_, std::try_to_lock);
-  if (lock) userfault_.reset();
+  if (!lock) return;
+  userfault_.reset();
+  options_.memory.reset();
 }
 
 }  // namespace drover

@@ -71,11 +71,11 @@ class PagemapScanTracker {
   // Closes the userfaultfd, unless an operation is under way: then that does it when it ends. Never waits.
   void release_if_idle();
 
-  const Options options_;
   const UniqueFd wake_;  // eventfd, readable once stop was called
   std::atomic<bool> stopped_{false};
 
   std::mutex operation_;  // guards all below
+  Options options_;       // its memory is let go of by stop()
   bool started_ = false;
   std::optional<Error> failure_;
   UniqueFd process_;  // /proc/PID, so that a reused pid is never taken for the VMM

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/memory/extents.h"
+#include "core/memory/release.h"
 
 namespace drover {
 
@@ -37,7 +38,7 @@ Status check(const RegionSpec& spec, const std::vector<Region>& before) {
 }  // namespace
 
 Result<std::shared_ptr<GuestMemory>> GuestMemory::open(std::span<const RegionSpec> specs) {
-  std::shared_ptr<GuestMemory> memory(new GuestMemory());
+  std::shared_ptr<GuestMemory> memory(new GuestMemory(), release_quietly);
   for (const RegionSpec& spec : specs) {
     if (Status checked = check(spec, memory->regions_); !checked) return checked.error();
     Region region;

@@ -5,16 +5,18 @@
 #include <unistd.h>
 
 #include <thread>
-#include <utility>
 
 namespace drover {
 
-void release_quietly(std::shared_ptr<GuestMemory> memory) {
-  if (!memory) return;
-  std::thread([memory = std::move(memory)]() mutable {
+void release_quietly(GuestMemory* memory) {
+  if (memory->pages() * kPageSize < kQuietBytes) {
+    delete memory;
+    return;
+  }
+  std::thread([memory] {
     // On Linux this is the thread's own nice value. Failing leaves it as it was.
     (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 19);
-    memory.reset();
+    delete memory;
   }).detach();
 }
 
