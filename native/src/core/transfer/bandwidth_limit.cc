@@ -23,6 +23,11 @@ void BandwidthLimit::set(uint64_t bytes_per_second) {
   changed_.notify_all();
 }
 
+bool BandwidthLimit::limited() const {
+  std::lock_guard lock(mutex_);
+  return bucket_.rate() != 0;
+}
+
 uint32_t BandwidthLimit::frame_pages(uint32_t most) const {
   std::lock_guard lock(mutex_);
   if (bucket_.rate() == 0) return most;

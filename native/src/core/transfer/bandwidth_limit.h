@@ -16,6 +16,7 @@ class BandwidthLimit {
   // Bytes a second, 0 for none; wakes whoever waits.
   void set(uint64_t bytes_per_second);
 
+  bool limited() const;
   // The largest frame, in pages, that still leaves the limit smooth: about a burst's worth, at least 1.
   uint32_t frame_pages(uint32_t most) const;
 

@@ -55,10 +55,7 @@ Status PageSender::send_frame(const RegionRun& run) {
   header.count = static_cast<uint32_t>(run.pages);
   header.offset = run.offset;
   header.payload_crc = crc32c(0, payload, bytes);
-  FrameHeaderBytes head = encode_frame(header);
-  iovec parts[2] = {{head.data(), head.size()}, {payload, bytes}};
-  // The end of the round follows in any case, and takes along what the kernel kept.
-  if (auto sent = stream_.send(parts, kNoDeadline, Stream::Push::with_what_follows); !sent) return sent;
+  if (auto added = batch_.add(header, {payload, bytes}); !added) return added;
   totals_.frames++;
   totals_.data_frames++;
   totals_.data_pages += run.pages;
@@ -67,7 +64,7 @@ Status PageSender::send_frame(const RegionRun& run) {
   shared_.counters.add(Counter::data_pages, run.pages);
   shared_.counters.add(Counter::frames, 1);
   shared_.counters.add(Counter::round_pages_done, run.pages);
-  return success();
+  return hurry();
 }
 
 Status PageSender::send_zero(const RegionRun& run) {
@@ -76,7 +73,7 @@ Status PageSender::send_zero(const RegionRun& run) {
     const bool joins = zeroes_ && zeroes_->region == left.region &&
                        zeroes_->offset + zeroes_->pages * kPageSize == left.offset && zeroes_->pages < kMaxRunPages;
     if (!joins) {
-      if (auto flushed = flush(); !flushed) return flushed;
+      if (auto added = add_zeroes(); !added) return added;
       zeroes_ = RegionRun{left.region, left.offset, 0};
     }
     const uint64_t pages = std::min<uint64_t>(left.pages, kMaxRunPages - zeroes_->pages);
@@ -87,7 +84,7 @@ Status PageSender::send_zero(const RegionRun& run) {
   return success();
 }
 
-Status PageSender::flush() {
+Status PageSender::add_zeroes() {
   if (!zeroes_) return success();
   const RegionRun run = *zeroes_;
   zeroes_.reset();
@@ -95,7 +92,7 @@ Status PageSender::flush() {
   FrameHeader header{.type = FrameType::zero, .region = run.region, .round = round_};
   header.count = static_cast<uint32_t>(run.pages);
   header.offset = run.offset;
-  if (auto sent = stream_.send(encode_frame(header)); !sent) return sent;
+  if (auto added = batch_.add(header); !added) return added;
   totals_.frames++;
   totals_.zero_pages += run.pages;
   totals_.wire_bytes += kFrameHeaderBytes;
@@ -103,7 +100,14 @@ Status PageSender::flush() {
   shared_.counters.add(Counter::zero_pages, run.pages);
   shared_.counters.add(Counter::frames, 1);
   shared_.counters.add(Counter::round_pages_done, run.pages);
-  return success();
+  return hurry();
+}
+
+Status PageSender::end() {
+  if (auto added = add_zeroes(); !added) return added;
+  FrameHeader end{.type = FrameType::round_end, .round = round_, .count = totals_.frames};
+  if (auto added = batch_.add(end); !added) return added;
+  return batch_.flush(Stream::Push::now);
 }
 
 }  // namespace drover

@@ -7,6 +7,7 @@
 #include "core/memory/guest_memory.h"
 #include "core/transfer/bandwidth_limit.h"
 #include "core/transfer/counters.h"
+#include "core/transfer/frame_batch.h"
 #include "core/transfer/frames.h"
 #include "core/transfer/round_work.h"
 #include "core/transfer/stream.h"
@@ -42,22 +43,26 @@ enum class ZeroPages { skip, send };
 class PageSender {
  public:
   PageSender(const SenderShared& shared, Stream& stream, uint32_t round)
-      : shared_(shared), stream_(stream), round_(round) {}
+      : shared_(shared), batch_(stream), round_(round) {}
 
   // Sends a run that holds data. Zero pages in it are sent as zero runs or left out.
   Status send_data(const RegionRun& run, ZeroPages zero_pages);
   // A run that reads as zero; neighbours are joined, so it may leave later.
   Status send_zero(const RegionRun& run);
-  // Sends what was held back to be joined.
-  Status flush();
+  // Ends the round on this channel: sends what was held back, and the end behind it.
+  Status end();
 
   const ChannelTotals& totals() const { return totals_; }
 
  private:
   Status send_frame(const RegionRun& run);
+  // Adds the zero run that waits for more to be joined.
+  Status add_zeroes();
+  // Keeps frames that were paid for from waiting for the next one's turn.
+  Status hurry() { return shared_.limit.limited() ? batch_.flush(Stream::Push::now) : success(); }
 
   SenderShared shared_;
-  Stream& stream_;
+  FrameBatch batch_;
   uint32_t round_;
   std::optional<RegionRun> zeroes_;
   ChannelTotals totals_;

@@ -15,6 +15,9 @@ namespace drover {
 
 namespace {
 
+// A run of so few pages is cheaper copied once more than received by a call of its own.
+constexpr uint32_t kShortRunPages = 8;
+
 // Whether every page of the run is in memory already. Where the kernel does not tell, the answer that is always right
 // is yes.
 bool resident(uint8_t* run, uint64_t bytes) {
@@ -42,7 +45,7 @@ Status ReceiverChannel::run() {
     FrameHeaderBytes bytes;
     // A source that is held by its bandwidth limit, or decides between two rounds, is silent: keep-alive and the
     // control channel watch it.
-    auto received = stream_.receive_unless_ended(bytes, kNoDeadline);
+    auto received = incoming_.receive_unless_ended(bytes);
     if (!received) return received.error();
     if (!received.value()) {
       if (!in_round_) return success();
@@ -89,16 +92,15 @@ Status ReceiverChannel::take_data(const FrameHeader& frame) {
 Status ReceiverChannel::receive_run(const Region& region, const FrameHeader& frame, uint32_t& crc) {
   const uint64_t bytes = frame.count * kPageSize;
   uint8_t* run = region.data() + frame.offset;
-  if (resident(run, bytes)) {
-    if (auto received = stream_.receive({run, bytes}); !received) return received;
+  if (frame.count > kShortRunPages && resident(run, bytes)) {
+    if (auto received = incoming_.receive({run, bytes}); !received) return received;
     crc = crc32c(0, run, bytes);
     return success();
   }
-  if (buffer_.size() < bytes) buffer_.resize(bytes);
-  const std::span<uint8_t> buffer(buffer_.data(), bytes);
-  if (auto received = stream_.receive(buffer); !received) return received;
-  crc = crc32c(0, buffer.data(), bytes);
-  return write_run(region, frame.offset, buffer);
+  auto payload = incoming_.take(bytes);
+  if (!payload) return payload.error();
+  crc = crc32c(0, payload.value().data(), bytes);
+  return write_run(region, frame.offset, payload.value());
 }
 
 Status ReceiverChannel::take_zero(const FrameHeader& frame) {

@@ -8,9 +8,7 @@ Status SenderChannel::run(SenderRound& round) {
   PageSender sender(shared_, stream_, round.round);
   auto sent = round.pages ? send_dirty(round, sender) : send_everything(round, sender);
   if (!sent) return sent;
-  if (auto flushed = sender.flush(); !flushed) return flushed;
-  FrameHeader end{.type = FrameType::round_end, .round = round.round, .count = sender.totals().frames};
-  if (auto ended = stream_.send(encode_frame(end)); !ended) return ended;
+  if (auto ended = sender.end(); !ended) return ended;
   shared_.counters.add(Counter::wire_bytes, kFrameHeaderBytes);
   shared_.counters.add(Counter::frames, 1);
   round.wire_bytes += sender.totals().wire_bytes + kFrameHeaderBytes;

@@ -24,8 +24,6 @@ Error broken(const char* syscall) {
   return error;
 }
 
-Error ended() { return Error{Code::connection_lost, "the peer closed the connection in the middle of a message"}; }
-
 void drop_front(std::span<iovec>& parts, size_t bytes) {
   while (!parts.empty() && bytes >= parts.front().iov_len) {
     bytes -= parts.front().iov_len;
@@ -104,6 +102,10 @@ Status Stream::send(std::span<const uint8_t> bytes, Deadline deadline) {
   return send(std::span(&part, 1), deadline);
 }
 
+Error Stream::ended_error() {
+  return Error{Code::connection_lost, "the peer closed the connection in the middle of a message"};
+}
+
 Result<size_t> Stream::receive_some(std::span<uint8_t> into, Deadline deadline) {
   for (;;) {
     if (cancel_->cancelled()) return cancelled_error();
@@ -120,9 +122,9 @@ Result<size_t> Stream::receive_some(std::span<uint8_t> into, Deadline deadline) 
 
 Status Stream::receive(std::span<uint8_t> into) {
   while (!into.empty()) {
-    auto received = receive_some(into, deadline_in_ms(stall_ms_));
+    auto received = receive_some(into, stall_deadline());
     if (!received) return received.error();
-    if (received.value() == 0) return ended();
+    if (received.value() == 0) return ended_error();
     into = into.subspan(received.value());
   }
   return success();

@@ -35,6 +35,10 @@ class Stream {
   // The same, but true when they came and false when the peer ended the stream before the first of them. The wait for
   // the first byte ends at `first_byte`.
   Result<bool> receive_unless_ended(std::span<uint8_t> into, Deadline first_byte);
+  // When a wait that begins now has lasted for the stall time.
+  Deadline stall_deadline() const { return deadline_in_ms(stall_ms_); }
+  // The peer ended the stream where it may not.
+  static Error ended_error();
   // What is there, at least a byte; 0 at the end of the stream.
   Result<size_t> receive_some(std::span<uint8_t> into, Deadline deadline);
 
