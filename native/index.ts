@@ -221,11 +221,13 @@ export interface BulkReceiver {
   connected(timeoutMs: number): Promise<void>;
   /** Resolves when all channels have ended `round`: every page of it is in memory. */
   roundEnded(round: number, timeoutMs: number): Promise<void>;
+  /** Connects to the unix socket on which the VMM awaits its device state; ahead of the state, so that it costs no downtime. */
+  connectVmm(socketPath: string, timeoutMs: number): Promise<void>;
   /**
-   * Connects to the VMM's unix socket and writes the device state as it comes; resolves when all of it was checked and written. What
-   * the VMM has loaded of a state that fails is worth nothing: end it.
+   * Writes the device state to the VMM as it comes; resolves when all of it was checked and written. What the VMM has loaded of a
+   * state that fails is worth nothing: end it.
    */
-  deliverState(socketPath: string, timeoutMs: number): Promise<{ readonly bytes: number }>;
+  deliverState(timeoutMs: number): Promise<{ readonly bytes: number }>;
   cancel(): void;
   close(): void;
 }

@@ -194,9 +194,10 @@ describe('bulk transfer', () => {
     expect(statSync(stateSocket).mode & 0o777).toBe(0o600);
     const vmm = await receiveState(join(folder, 'incoming'));
     const state = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 31) % 251));
+    await receiver.connectVmm(join(folder, 'incoming'), 5000);
     const [sent, delivered] = await Promise.all([
       sender.stateSent(),
-      receiver.deliverState(join(folder, 'incoming'), 5000),
+      receiver.deliverState(5000),
       writeState(stateSocket, state),
     ]);
     expect(sent.bytes).toBe(state.length);

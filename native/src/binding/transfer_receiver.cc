@@ -63,6 +63,7 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
                                                   InstanceMethod<&ReceiverObject::add_channel>("addChannel"),
                                                   InstanceMethod<&ReceiverObject::connected>("connected"),
                                                   InstanceMethod<&ReceiverObject::round_ended>("roundEnded"),
+                                                  InstanceMethod<&ReceiverObject::connect_vmm>("connectVmm"),
                                                   InstanceMethod<&ReceiverObject::deliver_state>("deliverState"),
                                                   InstanceMethod<&ReceiverObject::cancel>("cancel"),
                                                   InstanceMethod<&ReceiverObject::close>("close"),
@@ -146,16 +147,24 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
         nothing);
   }
 
-  Napi::Value deliver_state(const Napi::CallbackInfo& info) {
+  Napi::Value connect_vmm(const Napi::CallbackInfo& info) {
     auto socket = read_string(info[0], "socketPath");
     if (!socket) return rejected(info.Env(), socket.error());
     auto timeout = read_timeout(info[1], "timeoutMs");
     if (!timeout) return rejected(info.Env(), timeout.error());
-    return run<uint64_t>(
+    return run<Unit>(
         info.Env(),
         [receiver = parts_.receiver, path = socket.take(), ms = timeout.value()] {
-          return receiver->deliver(path, ms);
+          return receiver->connect_to_vmm(path, ms);
         },
+        nothing);
+  }
+
+  Napi::Value deliver_state(const Napi::CallbackInfo& info) {
+    auto timeout = read_timeout(info[0], "timeoutMs");
+    if (!timeout) return rejected(info.Env(), timeout.error());
+    return run<uint64_t>(
+        info.Env(), [receiver = parts_.receiver, ms = timeout.value()] { return receiver->deliver(ms); },
         [](Napi::Env env, uint64_t& bytes) -> Napi::Value {
           Napi::Object result = Napi::Object::New(env);
           result.Set("bytes", static_cast<double>(bytes));

@@ -6,6 +6,7 @@
 //   m                  maps the whole file a second time              -> ok
 //   x <page> <value>   writes through the second mapping              -> ok
 //   e                  prints LD_PRELOAD and DROVER_SHIM_SOCKET       -> <value>|<value>
+//   g <n>              takes n pieces of 64 KiB from the heap, untouched -> ok
 //   a <n>              writes pages 0..n-1 again and again from a thread until the next command
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -21,6 +22,7 @@ enum { PAGE = 4096, MEMORY_FD = 3 };
 static uint8_t *memory, *again;
 static atomic_bool running;
 static unsigned long busy_pages;
+static void* volatile kept[64];
 
 static void put(uint8_t* base, unsigned long page, unsigned long long value) {
   __atomic_store_n((unsigned long long*)(base + page * PAGE), value, __ATOMIC_SEQ_CST);
@@ -56,6 +58,9 @@ int main(void) {
       case 's': mprotect(memory + page * PAGE, value * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC); break;
       case 'u': munmap(memory + page * PAGE, PAGE); break;
       case 'm': again = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, MEMORY_FD, 0); break;
+      case 'g':
+        for (; page > 0; page--) kept[page % 64] = malloc(64 * 1024);
+        break;
       case 'a':
         busy_pages = page;
         running = 1;

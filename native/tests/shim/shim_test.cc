@@ -100,6 +100,43 @@ TEST(Shim, SurvivesClientsThatLeaveAtOnce) {
   EXPECT_EQ(take(process.socket(), process.pid()).ok(), userfault_allowed());
 }
 
+// KiB of the heap of a process: what it spans and what of it is in memory.
+struct Heap {
+  uint64_t size = 0, resident = 0;
+};
+
+Heap heap_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/smaps");
+  Heap heap;
+  bool inside = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line.find("-") < line.find(":")) inside = line.ends_with("[heap]");
+    std::istringstream words(line);
+    std::string name;
+    uint64_t kib = 0;
+    if (!inside || !(words >> name >> kib)) continue;
+    if (name == "Size:") heap.size = kib;
+    if (name == "Rss:") heap.resident = kib;
+  }
+  return heap;
+}
+
+TEST(Shim, PopulatesTheHeapForWhoeverConnects) {
+  const TestMemory made = make_memory({1});
+  TrackedProcess process(made.files[0].get());
+  ASSERT_EQ(process.ask("g 32"), "ok");
+  const Heap before = heap_of(process.pid());
+  ASSERT_GE(before.size, 2048u);
+  ASSERT_LT(before.resident, before.size / 2);
+  // The answer does not wait for it.
+  (void)take(process.socket(), process.pid());
+  const Deadline deadline = soon();
+  while (heap_of(process.pid()).resident < before.size && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  EXPECT_EQ(heap_of(process.pid()).resident, before.size);
+}
+
 TEST(Shim, AStrangerGetsNothing) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
   const TestMemory made = make_memory({1});

@@ -88,7 +88,8 @@ TEST(State, EveryLengthArrivesByteForByte_R3) {
     source.join();
     ASSERT_TRUE(sent.ok()) << sent.error().message;
     EXPECT_EQ(sent.value().bytes, length);
-    auto delivered = pair.receiver->deliver(vmm.path, kTestTimeoutMs);
+    ASSERT_TRUE(pair.receiver->connect_to_vmm(vmm.path, kTestTimeoutMs).ok());
+    auto delivered = pair.receiver->deliver(kTestTimeoutMs);
     ASSERT_TRUE(delivered.ok()) << delivered.error().message;
     EXPECT_EQ(delivered.value(), length);
     EXPECT_EQ(vmm.received(), state);
@@ -108,7 +109,7 @@ TEST(State, AStateAtTheLimitPassesAndOneByteMoreFailsOnBothSides_R6) {
     ASSERT_EQ(sent.ok(), excess == 0);
     if (excess == 0) continue;
     EXPECT_EQ(sent.error().code, Code::limit);
-    EXPECT_FALSE(pair.receiver->deliver("/nowhere", kTestTimeoutMs).ok());
+    EXPECT_FALSE(pair.receiver->deliver(kTestTimeoutMs).ok());
     ASSERT_EQ(pair.await_failures().size(), 1u);
   }
 }
@@ -150,7 +151,12 @@ TEST(State, TheVmmReadsTheBeginningWhileTheSourceStillSavesTheEnd) {
   const std::string path = temporary_path("vmm");
   UniqueFd listener = listen_unix(path).take();
   Result<uint64_t> delivered = uint64_t{0};
-  std::thread delivery([&] { delivered = pair.receiver->deliver(path, kTestTimeoutMs); });
+  std::thread delivery([&] {
+    if (auto connected = pair.receiver->connect_to_vmm(path, kTestTimeoutMs); !connected)
+      delivered = connected.error();
+    else
+      delivered = pair.receiver->deliver(kTestTimeoutMs);
+  });
   ASSERT_TRUE(wait_ready(listener.get(), POLLIN, deadline_in_ms(kTestTimeoutMs), never(), "").ok());
   auto vmm = Stream::adopt(UniqueFd(::accept(listener.get(), nullptr, nullptr)), kTestTimeoutMs, never()).take();
   std::vector<uint8_t> received(100'000);
@@ -172,12 +178,13 @@ TEST(State, DeliveryWaitsForTheStateAndForTheVmmNoLongerThanItsDeadline_R6) {
   TestMemory memory({1});
   TransferPair pair(memory, memory);
   pair.connect();
-  EXPECT_EQ(pair.receiver->deliver("/nowhere", 20).error().code, Code::timeout);
+  EXPECT_EQ(pair.receiver->connect_to_vmm("/nowhere", 1000).error().code, Code::connection_lost);
+  Vmm vmm;
+  ASSERT_TRUE(pair.receiver->connect_to_vmm(vmm.path, kTestTimeoutMs).ok());
+  EXPECT_EQ(pair.receiver->deliver(20).error().code, Code::timeout);
   write_state(pair.state_socket, state_of(10));
   ASSERT_TRUE(pair.sender->state_sent().ok());
-  EXPECT_EQ(pair.receiver->deliver("/nowhere", 1000).error().code, Code::connection_lost);
-  Vmm vmm;
-  EXPECT_TRUE(pair.receiver->deliver(vmm.path, kTestTimeoutMs).ok());
+  EXPECT_TRUE(pair.receiver->deliver(kTestTimeoutMs).ok());
   EXPECT_EQ(vmm.received(), state_of(10));
   EXPECT_TRUE(pair.failures().empty());
 }

@@ -157,13 +157,25 @@ Status BulkReceiver::wait_round(uint32_t round, int64_t timeout_ms) {
                     [&] { return ledger_.completed() >= round; });
 }
 
-Result<uint64_t> BulkReceiver::deliver(const std::string& socket, int64_t timeout_ms) {
+Status BulkReceiver::connect_to_vmm(const std::string& socket, int64_t timeout_ms) {
+  auto vmm = connect_vmm(socket, deadline_in_ms(timeout_ms), failure_.token());
+  if (!vmm) return failure_.failed() ? failure_.error() : vmm.error();
+  std::lock_guard lock(mutex_);
+  vmm_.emplace(vmm.take());
+  return success();
+}
+
+Result<uint64_t> BulkReceiver::deliver(int64_t timeout_ms) {
   const Deadline deadline = deadline_in_ms(timeout_ms);
   auto begun =
       wait_until(deadline, "the device state has not come", [this] { return state_whole_ || !state_.empty(); });
   if (!begun) return begun.error();
-  auto vmm = connect_vmm(socket, deadline, failure_.token());
-  if (!vmm) return failure_.failed() ? failure_.error() : vmm.error();
+  std::optional<Stream> vmm;
+  {
+    std::lock_guard lock(mutex_);
+    vmm.swap(vmm_);
+  }
+  if (!vmm) return misuse("deliver() before connect_to_vmm(), or a second time");
   std::vector<uint8_t> piece;
   for (uint64_t written = 0;; written += piece.size()) {
     auto more =
@@ -175,7 +187,7 @@ Result<uint64_t> BulkReceiver::deliver(const std::string& socket, int64_t timeou
     }
     // Nothing new, so the wait ended because all of it is here.
     if (piece.empty()) return written;
-    auto sent = vmm.value().send(piece, deadline);
+    auto sent = vmm->send(piece, deadline);
     if (!sent) return failure_.failed() ? failure_.error() : sent.error();
   }
 }
@@ -190,6 +202,9 @@ void BulkReceiver::close() {
     threads.swap(threads_);
   }
   for (std::thread& thread : threads) thread.join();
+  std::lock_guard lock(mutex_);
+  // Not when the last reference to this object goes, which may be long after.
+  options_.memory.reset();
 }
 
 }  // namespace drover

@@ -50,10 +50,12 @@ class BulkReceiver : private RoundKeeper {
   Status wait_connected(int64_t timeout_ms);
   // Until all channels have ended `round`: every page of it is in memory, or was named torn to the source.
   Status wait_round(uint32_t round, int64_t timeout_ms);
+  // Connects to the unix socket on which the VMM awaits its state, ahead of the state: the VMM is then ready to read.
+  Status connect_to_vmm(const std::string& socket, int64_t timeout_ms);
   // Writes the state to the VMM as it comes, so that the VMM loads its beginning while the source still saves its end;
   // returns its bytes when all of it was checked and written. What the VMM has then loaded of a state that fails is
   // worth nothing: end it. A time-out is harmless until the first byte of state is here.
-  Result<uint64_t> deliver(const std::string& socket, int64_t timeout_ms);
+  Result<uint64_t> deliver(int64_t timeout_ms);
 
   // Ends everything with `cancelled`; from any thread.
   void cancel();
@@ -74,7 +76,8 @@ class BulkReceiver : private RoundKeeper {
   template <typename Done>
   Status wait_until(Deadline deadline, const char* what, Done done);
 
-  const ReceiverOptions options_;
+  std::optional<Stream> vmm_;  // guarded by mutex_ until deliver() takes it
+  ReceiverOptions options_;    // its memory is let go of by close()
   const std::shared_ptr<CounterBlock> counters_ = std::make_shared<CounterBlock>();
   Failure failure_;
 

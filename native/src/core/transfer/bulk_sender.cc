@@ -169,7 +169,13 @@ void BulkSender::state_thread(Stream peer) {
 
 Result<RoundTotals> BulkSender::send_round(uint32_t round, std::shared_ptr<const DirtyBitmap> pages,
                                            std::shared_ptr<DirtyBitmap> torn) {
-  const GuestMemory& memory = *options_.memory;
+  std::shared_ptr<GuestMemory> held;
+  {
+    std::lock_guard lock(mutex_);
+    if (failure_.failed()) return failure_.error();
+    held = options_.memory;
+  }
+  const GuestMemory& memory = *held;
   if ((pages && pages->pages() != memory.pages()) || torn->pages() != memory.pages()) {
     return misuse("a bitmap of another memory's size");
   }
@@ -227,6 +233,8 @@ void BulkSender::close() {
   for (std::thread& thread : threads) thread.join();
   std::lock_guard lock(mutex_);
   state_socket_.reset();
+  // Not when the last reference to this object goes, which may be long after.
+  options_.memory.reset();
 }
 
 }  // namespace drover

@@ -85,7 +85,7 @@ class BulkSender {
   void state_thread(Stream peer);
   Status start(std::vector<Stream> pages, Stream state);
 
-  const SenderOptions options_;
+  SenderOptions options_;  // its memory is let go of by close()
   const std::shared_ptr<CounterBlock> counters_ = std::make_shared<CounterBlock>();
   BandwidthLimit limit_;
   Failure failure_;
