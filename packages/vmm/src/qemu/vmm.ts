@@ -11,6 +11,7 @@ import { queryRunState } from '../qmp/commands.js';
 import { isGuestShutdown } from '../qmp/events.js';
 import { hasDirectIo, qemuBlockers, specBlockers } from './blockers.js';
 import { GuestEvents } from './guest-events.js';
+import { populateHeap } from './heap.js';
 import type { ConnectedQemu } from './launch.js';
 import { StateLoad } from './load.js';
 import type { VmmPaths } from './paths.js';
@@ -22,6 +23,10 @@ import type { QemuTuning } from './tuning.js';
 
 /** For a moment after a save completed QEMU refuses `cont`; how often it is tried again, ms. */
 const RESUME_RETRY_MS = 1;
+/**
+ * How long after its last command QEMU may still give free heap back to the kernel (malloc_trim in its RCU thread), with some to spare, ms.
+ */
+const HEAP_SETTLES_MS = 250;
 
 export interface QemuVmmOptions {
   readonly qemu: ConnectedQemu;
@@ -47,6 +52,7 @@ export class QemuVmm implements Vmm {
   /** False until an incoming VMM has its device state. */
   #loaded: boolean;
   #load: StateLoad | null = null;
+  #warming: NodeJS.Timeout | undefined;
   /** The end of the last save, which only the next one waits for: the switchover does not. */
   #settled: Promise<void> = Promise.resolve();
   #destroyed: Promise<void> | null = null;
@@ -174,7 +180,10 @@ export class QemuVmm implements Vmm {
         `Instance "${this.#spec.name}" does not wait for device state here.`,
       );
     }
-    this.#load ??= await StateLoad.listen(this.#qmp, this.#paths.state);
+    if (this.#load === null) {
+      this.#load = await StateLoad.listen(this.#qmp, this.#paths.state);
+      this.#warming = setTimeout(() => populateHeap(this.#paths.shim), HEAP_SETTLES_MS);
+    }
     return this.#paths.state;
   }
 
@@ -198,6 +207,8 @@ export class QemuVmm implements Vmm {
   }
 
   async announce(): Promise<void> {
+    const hasNic = Object.values(this.#spec.components).some(({ kind }) => kind === 'virtio-nic');
+    if (!hasNic) return;
     // QEMU's defaults for a migration: five rounds, 50 ms to 550 ms apart.
     await this.#qmp.execute('announce-self', { initial: 50, max: 550, rounds: 5, step: 100 });
   }
@@ -231,6 +242,7 @@ export class QemuVmm implements Vmm {
     if (this.#released) return;
     this.#released = true;
     this.#events.close();
+    clearTimeout(this.#warming);
     this.#load?.close();
     this.#qmp.close();
     this.memory.close();
