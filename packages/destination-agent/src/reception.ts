@@ -72,6 +72,7 @@ export class Reception {
     await channel.send('prepared', { bulkToken: token.toString('hex'), vmmId: vmm.record.vmmId });
 
     const stateSocket = await interruption.race(vmm.prepareLoad());
+    await this.#bulk(receiver.connectVmm(stateSocket, deadlines.loadMs));
     await this.#bulk(receiver.connected(deadlines.channelsMs));
     this.#enter('rounds');
     const { lastRound, verify } = await this.#within(
@@ -82,7 +83,7 @@ export class Reception {
     this.#enter('switchover');
     await this.#bulk(receiver.roundEnded(lastRound, deadlines.lastRoundMs));
     if (verify) await this.#compareDigests(channel, vmm);
-    const loadMs = await this.#load(vmm, receiver, stateSocket);
+    const loadMs = await this.#load(vmm, receiver);
     await journal.ready(accepted.epoch);
     // Whoever called it off meanwhile was before READY was announced, so no COMMIT can be on its way.
     interruption.throwIfInterrupted();
@@ -185,12 +186,12 @@ export class Reception {
     }
   }
 
-  async #load(vmm: Vmm, receiver: BulkReceiver, stateSocket: string): Promise<number> {
+  async #load(vmm: Vmm, receiver: BulkReceiver): Promise<number> {
     const { interruption, deadlines } = this.context;
     const startedAt = performance.now();
     const loaded = vmm.loaded(deadlines.loadMs);
     loaded.catch(() => {});
-    await this.#bulk(receiver.deliverState(stateSocket, deadlines.loadMs));
+    await this.#bulk(receiver.deliverState(deadlines.loadMs));
     try {
       await interruption.race(loaded);
     } catch (cause) {

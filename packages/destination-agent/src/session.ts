@@ -16,6 +16,11 @@ import { type SessionEvent, type SessionState, step } from './states.js';
 
 /** Wait between two tries to resume a VMM that is owned, ms. */
 const RESUME_RETRY_MS = 50;
+/**
+ * How long everything that can wait does, once the guest runs here, ms. Its first moments, with every cache cold, still are
+ * downtime to whoever waits for it, and they are short of processor time on a host with little to spare.
+ */
+const FIRST_MOMENTS_MS = 50;
 
 export type Running = ControlMessage<'running'>;
 
@@ -41,6 +46,8 @@ export class Session {
   #withdrawing: Promise<void> | null = null;
   #onDisk: 'owned' | 'aborted' | null = null;
   #over = false;
+  /** Does at once what waits for {@link FIRST_MOMENTS_MS} to pass. */
+  #finishNow: () => void = () => {};
 
   constructor(
     private readonly host: DestinationHost,
@@ -171,6 +178,7 @@ export class Session {
   /** The agent stops: ends what is not READY, and waits for what is between READY and its end. */
   async stop(reason: DroverError): Promise<void> {
     await (this.#owning ?? this.#withdrawing ?? this.fail(reason));
+    this.#finishNow();
   }
 
   async #takeOver(): Promise<Running> {
@@ -195,11 +203,13 @@ export class Session {
     const journaledAt = performance.now();
     const resumed = await this.#resume(vmm);
     const running = { journalMs: journaledAt - startedAt, resumeMs: performance.now() - journaledAt };
-    // Everything that can wait does: RUNNING goes out first, the source's clock is still counting.
-    setImmediate(() =>
-      this.#finish({ kind: 'completed', epoch: this.identity.epoch, resumed: resumed === null }),
-    );
-    if (resumed !== null) throw resumed;
+    this.#finishNow = () =>
+      this.#finish({ kind: 'completed', epoch: this.identity.epoch, resumed: resumed === null });
+    if (resumed !== null) {
+      this.#finishNow();
+      throw resumed;
+    }
+    setTimeout(() => this.#finishNow(), FIRST_MOMENTS_MS);
     this.#vmm = null;
     vmm.announce().catch((thrown: unknown) => this.#log.info({ err: thrown }, 'the guest was not announced'));
     return running;

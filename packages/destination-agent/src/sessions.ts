@@ -38,7 +38,7 @@ export class Sessions {
     this.#stopped = reason;
     await Promise.allSettled(
       [...this.#byMigration.values()]
-        .filter((session) => session.state !== 'ready' && !isOver(session))
+        .filter((session) => session.state !== 'ready' && session.state !== 'aborted')
         .map((session) => session.stop(reason)),
     );
   }

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DEFAULT_DESTINATION_DEADLINES } from '../src/deadlines.js';
 import { destinationErrors } from '../src/errors.js';
 import { Session } from '../src/session.js';
@@ -28,7 +28,15 @@ describe('a migration in READY', () => {
   it('journals OWNED, then lets the guest run, then says so (R4)', async () => {
     const { host, session } = ready();
     await session.commit(6n);
+    await vi.waitFor(() => expect(host.log).toEqual(['owned 6', 'resume', 'announce', 'ended completed']));
+  });
+
+  it('leaves the processor to the guest first, unless the agent stops', async () => {
+    const { host, session } = ready();
+    await session.commit(6n);
     await settled();
+    expect(host.log).toEqual(['owned 6', 'resume', 'announce']);
+    await session.stop(lost);
     expect(host.log).toEqual(['owned 6', 'resume', 'announce', 'ended completed']);
   });
 

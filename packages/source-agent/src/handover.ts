@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlChannel } from '@drover/protocol';
 import { toErrorBody } from '@drover/types';
 import { sourceErrors } from './errors.js';
@@ -7,6 +8,12 @@ import type { Prepared } from './prepare.js';
 import { type HandedOver, makeReport } from './report.js';
 import { type SourceRun, text } from './run.js';
 import type { SwitchedOver } from './switchover.js';
+
+/**
+ * How long the source keeps still once the guest runs at the destination, ms. Giving back a guest's memory is work in the kernel that
+ * no priority tames, and where both VMMs share a host it would take the processor that the guest needs most in its first moments.
+ */
+const FIRST_MOMENTS_MS = 100;
 
 /**
  * Phase handover. The order is what keeps a guest from running twice (R1, R4): RELINQUISHED is on disk before COMMIT is sent,
@@ -44,6 +51,7 @@ export async function handOver(
     return completed(run, prepared, switched, { runningAt: performance.now(), resumeMs: 0 });
   }
   const outcome = completed(run, prepared, switched, handed);
+  await sleep(FIRST_MOMENTS_MS, undefined, { signal: m.shutdown }).catch(() => {});
   await channel.send('report', { report: outcome.report }).catch((thrown: unknown) => {
     run.log.warn({ err: thrown }, 'the destination did not take the report');
   });
