@@ -1,4 +1,8 @@
-/** The journal's file: an open descriptor into preallocated space, so that an append costs one write and one fdatasync. */
+/**
+ * The journal's file: an open descriptor into preallocated space, whose writes return once they are on the disk, so that an append costs
+ * one call.
+ */
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hostAgentErrors } from '../errors.js';
@@ -9,6 +13,9 @@ import { encodeLine } from './record.js';
 
 /** Zeros are written this far ahead, bytes: a sync within them changes no metadata of the file. */
 const PREALLOCATE_BYTES = 64 * 1024;
+
+/** Reading and writing; every write is synced as by fdatasync before it returns. */
+const SYNCED = constants.O_RDWR | constants.O_DSYNC;
 
 export class JournalFile {
   readonly path: string;
@@ -45,11 +52,11 @@ export class JournalFile {
   static async open(path: string, header: object): Promise<JournalFile> {
     let handle: FileHandle;
     try {
-      handle = await open(path, 'r+');
+      handle = await open(path, SYNCED);
     } catch (thrown) {
       if (!isSystemError(thrown) || thrown.code !== 'ENOENT') throw writeFailed(path, thrown);
       await JournalFile.replace(path, [header]);
-      handle = await open(path, 'r+');
+      handle = await open(path, SYNCED);
     }
     try {
       const bytes = await handle.readFile();
@@ -101,7 +108,6 @@ export class JournalFile {
     if (this.#failure !== null) throw writeFailed(this.path, this.#failure);
     try {
       await this.#handle.write(line, 0, line.length, this.#end);
-      await this.#handle.datasync();
       this.#end += line.length;
     } catch (cause) {
       this.#failure = cause;

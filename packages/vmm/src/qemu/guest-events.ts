@@ -1,4 +1,5 @@
 /** What happens to a QEMU by itself, as the driver's events. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { VmmEvent } from '../driver.js';
 import type { QmpClient } from '../qmp/client.js';
 import { queryRunState } from '../qmp/commands.js';
@@ -10,6 +11,9 @@ import { failurePhrase, statusOf } from './run-state.js';
 
 /** After its monitor closed, how long the process may take to end before that counts as a failure of its own, ms. */
 const END_TIMEOUT_MS = 10_000;
+
+/** How long after a STOP the run state is asked for, ms: most come from a pause, whose moments are precious. */
+const STOP_IS_OLD_MS = 100;
 
 /** Listens until {@link close}. */
 export class GuestEvents {
@@ -51,6 +55,8 @@ export class GuestEvents {
 
   /** A STOP follows every pause as well; only the run state tells a failure from it. */
   async #lookWhyItStopped(qmp: QmpClient): Promise<void> {
+    await sleep(STOP_IS_OLD_MS, undefined, { ref: false });
+    if (this.#closed) return;
     const runState = await queryRunState(qmp).catch(() => null);
     if (runState === null || statusOf(runState) !== 'failed') return;
     const message = failurePhrase(runState, kvmFailure(readTail(this.#paths.processLog)));
