@@ -14,6 +14,18 @@ export const typesErrors = defineErrors({
     summary:
       'An instance spec has a version that this release does not read, or no version that the reader accepts. Upgrade the older side, or write a version that the message lists.',
   },
+  'spec-not-convertible': {
+    status: 409,
+    retryable: false,
+    summary:
+      'An instance spec uses features that no version the reader accepts can say; the message names each with the version that it needs. Upgrade the reader, or do without the feature.',
+  },
+  'backend-replacement-invalid': {
+    status: 400,
+    retryable: false,
+    summary:
+      'A backend given for the destination is not of the id and kind of one in the instance spec, or would change what the guest sees. Correct the replacement that the message names.',
+  },
   'document-invalid': {
     status: 400,
     retryable: false,
@@ -26,6 +38,12 @@ export const typesErrors = defineErrors({
     summary:
       'A stored document has a version that this release does not read. Use a release that reads it; the message lists what this one reads.',
   },
+  'document-not-convertible': {
+    status: 409,
+    retryable: false,
+    summary:
+      'A VMM state, host description or migration report says something that no version the reader accepts can say; the message names it. Upgrade the reader.',
+  },
   'document-schema-unknown': {
     status: 400,
     retryable: false,
@@ -36,7 +54,7 @@ export const typesErrors = defineErrors({
     status: 400,
     retryable: false,
     summary:
-      'A text is not JSON, names a key twice, or is nested deeper than 32 levels. Correct the text where the message says.',
+      'A text is not UTF-8 or not JSON, names a key twice, is nested deeper than 32 levels, or holds a number that a reader would round. Correct the text where the message says.',
   },
   'document-too-large': {
     status: 413,

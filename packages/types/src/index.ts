@@ -3,10 +3,24 @@
  * reads or writes documents names a version.
  */
 export { typesErrors } from './codes.js';
+export { type Comparison, compareCompatibility } from './compatibility/compare.js';
+export type { DeviceStateVersions } from './compatibility/device-states.js';
+export {
+  COMPATIBILITY_SCHEMA,
+  COMPATIBILITY_VERSIONS,
+  readCompatibility,
+  writeCompatibility,
+} from './compatibility/document.js';
+export { type CompatibilityFinding, noteCodes, refusalCodes } from './compatibility/finding.js';
+export { newestCommon } from './compatibility/newest-common.js';
+export {
+  type CompatibilityV1 as Compatibility,
+  compatibilityV1,
+  type DriverCompatibilityV1 as DriverCompatibility,
+} from './compatibility/v1.js';
 export {
   checkShape,
   describeIssues,
-  formatPath,
   nameKnownKeys,
   type ShapeResult,
 } from './document/issues.js';
@@ -16,54 +30,65 @@ export {
   type JsonProblem,
   type JsonResult,
   parseStrictJson,
-  quoteBriefly,
 } from './document/json.js';
-export { type Envelope, isEnvelope } from './document/kind.js';
+export { type Envelope, isEnvelope, type MissingFeature } from './document/kind.js';
+export { formatPath, quoteBriefly } from './document/quote.js';
+export { DOCUMENT_SCHEMAS, type DocumentSchema } from './document/schemas.js';
+export { formatVersions } from './document/versions.js';
 export * from './errors.js';
+export * from './frozen.js';
 export { HOST_SCHEMA, HOST_VERSIONS, readHost, writeHost } from './host/document.js';
-export { type HostV1 as Host, hostV1 as hostSchema } from './host/v1.js';
+export { type Host, hostSchema } from './host/latest.js';
 export {
   INSTANCE_SPEC_SCHEMA,
   INSTANCE_SPEC_VERSIONS,
   type InstanceSpecEnvelope,
+  missingInSpecVersions,
   readInstanceSpec,
   writeInstanceSpec,
+  writeInstanceSpecForStorage,
 } from './instance-spec/document.js';
-export { backendsOfDevice } from './instance-spec/rules.js';
 export {
-  type ComponentV1 as Component,
-  type InstanceSpecV1 as InstanceSpec,
-  type InstanceSpecV1Input as InstanceSpecInput,
-  instanceSpecV1 as instanceSpecSchema,
-} from './instance-spec/v1.js';
+  type Component,
+  componentSchema,
+  type InstanceSpec,
+  type InstanceSpecInput,
+  instanceSpecSchema,
+} from './instance-spec/latest.js';
+export { replaceBackends } from './instance-spec/replace-backends.js';
+export { type Backend, backendsOfDevice } from './instance-spec/rules.js';
 export { Interruption, withDeadline } from './interruption.js';
 export {
   MIGRATION_REPORT_SCHEMA,
   MIGRATION_REPORT_VERSIONS,
   readMigrationReport,
   writeMigrationReport,
+  writeMigrationReportForStorage,
 } from './migration/document.js';
 export {
-  type DowntimeReportV1 as DowntimeReport,
-  type MigrationPhaseV1 as MigrationPhase,
-  type MigrationProgressV1 as MigrationProgress,
-  type MigrationReportV1 as MigrationReport,
-  type MigrationSettingsV1 as MigrationSettings,
-  type MigrationSettingsV1Input as MigrationSettingsInput,
-  type MigrationStateV1 as MigrationState,
-  migrationPhaseV1 as migrationPhaseSchema,
-  migrationProgressV1 as migrationProgressSchema,
-  migrationReportV1 as migrationReportSchema,
-  migrationSettingsV1 as migrationSettingsSchema,
-  migrationStateV1 as migrationStateSchema,
-  type RoundReportV1 as RoundReport,
-} from './migration/v1.js';
+  type DowntimeReport,
+  type MigrationPhase,
+  type MigrationProgress,
+  type MigrationReport,
+  type MigrationSettings,
+  type MigrationSettingsInput,
+  type MigrationState,
+  migrationPhaseSchema,
+  migrationProgressSchema,
+  migrationReportSchema,
+  migrationSettingsSchema,
+  migrationStateSchema,
+  type RoundReport,
+} from './migration/latest.js';
+export { RELEASE } from './release.js';
 export { fitsU64, U64_MAX } from './u64.js';
 export { formatBandwidth, formatBytes, parseBandwidth, parseSize } from './units/bytes.js';
 export { formatDuration, parseDuration, parseWholeMilliseconds } from './units/duration.js';
-export { readVmmState, VMM_STATE_SCHEMA, VMM_STATE_VERSIONS, writeVmmState } from './vmm-state/document.js';
 export {
-  type VmmLifeV1 as VmmLife,
-  type VmmStateV1 as VmmState,
-  vmmStateV1 as vmmStateSchema,
-} from './vmm-state/v1.js';
+  readVmmState,
+  VMM_STATE_SCHEMA,
+  VMM_STATE_VERSIONS,
+  writeVmmState,
+  writeVmmStateForStorage,
+} from './vmm-state/document.js';
+export { type VmmLife, type VmmState, vmmStateSchema } from './vmm-state/latest.js';

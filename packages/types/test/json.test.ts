@@ -107,7 +107,7 @@ describe('strict JSON', () => {
 
   it('finds a key given twice in two spellings', () => {
     const result = parseStrictJson('{"a": 1,\n "\\u0061": 2}', wide);
-    expect(result).toMatchObject({ ok: false, message: 'names the key "a" twice, again at line 2' });
+    expect(result).toMatchObject({ ok: false, message: 'names the key "a" twice in document, line 2' });
   });
 
   it('refuses the key __proto__, which a reader would drop or obey', () => {
@@ -131,6 +131,101 @@ describe('strict JSON', () => {
   it('answers to a million brackets without a stack to overflow (R6)', () => {
     expect(parseStrictJson('['.repeat(1_000_000), wide)).toMatchObject({ problem: 'too-deep' });
     expect(parseStrictJson('{"a":'.repeat(200_000), wide)).toMatchObject({ problem: 'too-deep' });
+  });
+});
+
+describe('a number in JSON', () => {
+  const inexact = { ok: false, problem: 'inexact-number' };
+
+  it('is read when the double that it becomes says the same again, for any double', () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (number) => {
+        const result = parseStrictJson(JSON.stringify([number]), wide);
+        if (Number.isInteger(number) && !Number.isSafeInteger(number)) expect(result).toMatchObject(inexact);
+        // JSON has no minus zero to say again.
+        else expect(result).toEqual({ ok: true, value: [number === 0 ? 0 : number] });
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('is refused when reading it would change a digit, by exact arithmetic', () => {
+    const digits = fc.stringMatching(/^[1-9][0-9]{0,24}$/);
+    fc.assert(
+      fc.property(digits, fc.integer({ min: -30, max: 5 }), (text, exponent) => {
+        const spellings = [`${text}e${exponent}`, `-${text}E${exponent}`, `${text}0e${exponent - 1}`];
+        const value = Number(`${text}e${exponent}`);
+        // The naive oracle: both as whole numbers of a power of ten that divides them.
+        const [, mantissa = '', fraction = '', power = '0'] =
+          /^(\d+)\.?(\d*)e?(.*)$/.exec(String(value)) ?? [];
+        const scale = (whole: bigint, shift: number) => whole * 10n ** BigInt(shift + 400);
+        const kept = scale(BigInt(mantissa + fraction), Number(power) - fraction.length);
+        const same = kept === scale(BigInt(text), exponent);
+        const beyond = Number.isInteger(value) && !Number.isSafeInteger(value);
+        for (const spelling of spellings) {
+          expect(parseStrictJson(`{"a":${spelling}}`, wide).ok, spelling).toBe(same && !beyond);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it.each([
+    [
+      '{"a":[1,{"b":9007199254740993}]}',
+      'holds in document.a[1].b, line 1 the number 9007199254740993, beyond the limit of ±9007199254740991',
+    ],
+    ['[0,\n1e400]', 'holds in document[1], line 2 the number 1e400, beyond the limit of ±9007199254740991'],
+    [
+      '18446744073709551615',
+      'holds in document, line 1 the number 18446744073709551615, beyond the limit of ±9007199254740991',
+    ],
+    [
+      '0.1000000000000000055',
+      'holds in document, line 1 the number 0.1000000000000000055, which would be rounded to 0.1',
+    ],
+    ['1e-400', 'holds in document, line 1 the number 1e-400, which would be rounded to 0'],
+  ])('is named with its place and the limit: %s', (text, message) => {
+    expect(parseStrictJson(text, wide)).toMatchObject({ ...inexact, message });
+  });
+
+  it.each([
+    '0',
+    '-0',
+    '0.0e5',
+    '9007199254740991',
+    '-9007199254740991',
+    '1.5e-7',
+    '100e-2',
+    '0.30000000000000004',
+  ])('may be written as %s', (text) => {
+    expect(parseStrictJson(text, wide)).toEqual({ ok: true, value: Number(text) });
+  });
+
+  it('inside a string or a key is nobody’s business', () => {
+    const text = '{"9007199254740993":"9007199254740993"}';
+    expect(parseStrictJson(text, wide)).toEqual({ ok: true, value: JSON.parse(text) });
+  });
+});
+
+describe('bytes', () => {
+  it('are read as the text that they are in UTF-8, and refused where they are none', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 8 }), (bytes) => {
+        const quoted = Buffer.concat([Buffer.from('"'), bytes, Buffer.from('"')]);
+        const text = quoted.toString();
+        const result = parseStrictJson(new Uint8Array(quoted), wide);
+        if (Buffer.from(text).equals(quoted)) expect(result).toEqual(parseStrictJson(text, wide));
+        else expect(result).toMatchObject({ ok: false, problem: 'not-utf8' });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('above the limit are refused before they are looked at (R6)', () => {
+    expect(parseStrictJson(new Uint8Array(20), { maxBytes: 19, maxDepth: 1 })).toMatchObject({
+      problem: 'too-large',
+    });
   });
 });
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { quoteBriefly } from './json.js';
+import { formatPath } from './quote.js';
 
 /** The outcome of {@link checkShape}. */
 export type ShapeResult<T> =
@@ -41,17 +41,6 @@ export function describeIssues(error: z.ZodError, root: string): string {
   const more = others.length + (first.code === 'unrecognized_keys' ? first.keys.length - 1 : 0);
   const rest = more === 0 ? '' : ` (and ${more} more problem${more === 1 ? '' : 's'})`;
   return `${describeIssue(first, root)}${rest}`;
-}
-
-/** `spec.components.disk0.kind`, `spec.boot.order[2]`, `spec.components["a b"]`. */
-export function formatPath(root: string, path: readonly PropertyKey[]): string {
-  let text = root;
-  for (const part of path) {
-    if (typeof part === 'number') text += `[${part}]`;
-    else if (typeof part === 'string' && /^[A-Za-z_][A-Za-z0-9_-]{0,59}$/.test(part)) text += `.${part}`;
-    else text += `[${quoteBriefly(String(part))}]`;
-  }
-  return text;
 }
 
 type Issue = z.core.$ZodIssue;

@@ -1,8 +1,10 @@
 /**
  * JSON as this house reads it from files and peers. Stricter than `JSON.parse`: the size is checked before anything else,
- * the depth before anything is built, and a key that comes twice is refused, because one of the two values would be
- * dropped without a word (R8) and two readers could disagree about which.
+ * the depth before anything is built; a key that comes twice is refused, because one of the two values would be
+ * dropped without a word (R8) and two readers could disagree about which; and so is a number that would be rounded.
  */
+import { findBadPart, findTooDeep, lineOf } from './json-scan.js';
+import { formatPath } from './quote.js';
 
 /** What a reader is ready to take. */
 export interface JsonLimits {
@@ -15,129 +17,73 @@ export interface JsonLimits {
 /** Limits for every document that a person or a peer hands in. */
 export const DOCUMENT_LIMITS: JsonLimits = { maxBytes: 1 << 20, maxDepth: 32 };
 
-export type JsonProblem = 'too-large' | 'too-deep' | 'syntax' | 'duplicate-key' | 'forbidden-key';
+export type JsonProblem =
+  | 'too-large'
+  | 'not-utf8'
+  | 'too-deep'
+  | 'syntax'
+  | 'duplicate-key'
+  | 'forbidden-key'
+  | 'inexact-number';
 
 export type JsonResult =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly problem: JsonProblem; readonly message: string };
 
-/** Never throws. The message is the end of a sentence: "… is not JSON: …", "… names the key "a" twice at line 3". */
-export function parseStrictJson(text: string, limits: JsonLimits = DOCUMENT_LIMITS): JsonResult {
+/**
+ * Reads a text, or the bytes of one in UTF-8. Never throws. The message is the end of a sentence: "… is not JSON: …", "… names the key
+ * "a" twice, again at line 3".
+ */
+export function parseStrictJson(
+  source: string | Uint8Array,
+  limits: JsonLimits = DOCUMENT_LIMITS,
+): JsonResult {
   // UTF-8 has at least one byte for each UTF-16 unit, so the cheap test comes first.
-  if (text.length > limits.maxBytes || new TextEncoder().encode(text).length > limits.maxBytes) {
-    return { ok: false, problem: 'too-large', message: `is larger than ${limits.maxBytes} bytes` };
+  if (source.length > limits.maxBytes || utf8Bytes(source) > limits.maxBytes) {
+    return refuse('too-large', `is larger than ${limits.maxBytes} bytes`);
   }
+  const text = typeof source === 'string' ? source : decode(source);
+  if (text === null) return refuse('not-utf8', 'is not UTF-8');
   const deep = findTooDeep(text, limits.maxDepth);
   if (deep !== null) {
-    const message = `is nested deeper than ${limits.maxDepth} levels at line ${lineOf(text, deep)}`;
-    return { ok: false, problem: 'too-deep', message };
+    return refuse(
+      'too-deep',
+      `is nested deeper than ${limits.maxDepth} levels at line ${lineOf(text, deep)}`,
+    );
   }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (thrown) {
     // The engine quotes the text, whatever is in it.
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    return { ok: false, problem: 'syntax', message: `is not JSON: ${reason.replace(/[\s\p{Cc}]+/gu, ' ')}` };
+    const { message } = thrown as SyntaxError;
+    return refuse('syntax', `is not JSON: ${message.replace(/[\s\p{Cc}]+/gu, ' ')}`);
   }
-  const key = findBadKey(text);
-  if (key === null) return { ok: true, value };
-  const where = `line ${lineOf(text, key.offset)}`;
-  const name = quoteBriefly(key.name);
-  return key.name === '__proto__'
-    ? {
-        ok: false,
-        problem: 'forbidden-key',
-        message: `names the key ${name} at ${where}, which is not allowed`,
-      }
-    : { ok: false, problem: 'duplicate-key', message: `names the key ${name} twice, again at ${where}` };
-}
-
-/** A string for a sentence: quoted, cut where it gets long, everything escaped that steers a terminal or a reading direction. */
-export function quoteBriefly(text: string, length = 60): string {
-  const brief = text.length <= length ? text : `${text.slice(0, length - 1)}…`;
-  return JSON.stringify(brief).replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
-}
-
-/** Offset of the first bracket beyond `maxDepth`, outside strings; also right for text that is not JSON. */
-function findTooDeep(text: string, maxDepth: number): number | null {
-  let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    if (unit === QUOTE) at = stringEnd(text, at);
-    else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
-      depth++;
-      if (depth > maxDepth) return at;
-    } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--;
+  const bad = findBadPart(text);
+  if (bad === null) return { ok: true, value };
+  const where = `${formatPath('document', bad.path)}, line ${lineOf(text, bad.offset)}`;
+  switch (bad.problem) {
+    case 'forbidden-key':
+      return refuse(bad.problem, `names ${bad.what} in ${where}, which is not allowed`);
+    case 'duplicate-key':
+      return refuse(bad.problem, `names ${bad.what} twice in ${where}`);
+    case 'inexact-number':
+      return refuse(bad.problem, `holds in ${where} ${bad.what}`);
   }
-  return null;
 }
 
-/** First key that its object already has, or that would reach an object's prototype. `text` must be valid JSON. */
-function findBadKey(text: string): { readonly name: string; readonly offset: number } | null {
-  // One entry for each open container: the keys seen, or null for an array.
-  const open: (Set<string> | null)[] = [];
-  let expectKey = false;
-  for (let at = 0; at < text.length; at++) {
-    switch (text.charCodeAt(at)) {
-      case OPEN_BRACE:
-        open.push(new Set());
-        expectKey = true;
-        break;
-      case OPEN_BRACKET:
-        open.push(null);
-        expectKey = false;
-        break;
-      case CLOSE_BRACE:
-      case CLOSE_BRACKET:
-        open.pop();
-        expectKey = false;
-        break;
-      case COMMA:
-        expectKey = open.at(-1) instanceof Set;
-        break;
-      case QUOTE: {
-        const end = stringEnd(text, at);
-        const keys = open.at(-1);
-        if (expectKey && keys instanceof Set) {
-          const literal = text.slice(at, end + 1);
-          const name = literal.includes('\\') ? String(JSON.parse(literal)) : literal.slice(1, -1);
-          if (name === '__proto__' || keys.has(name)) return { name, offset: at };
-          keys.add(name);
-          expectKey = false;
-        }
-        at = end;
-        break;
-      }
-    }
+function refuse(problem: JsonProblem, message: string): JsonResult {
+  return { ok: false, problem, message };
+}
+
+function utf8Bytes(source: string | Uint8Array): number {
+  return typeof source === 'string' ? new TextEncoder().encode(source).length : source.length;
+}
+
+function decode(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
   }
-  return null;
 }
-
-/** Offset of the quote that ends the string which begins at `start`; the end of the text where there is none. */
-function stringEnd(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    if (unit === BACKSLASH) at++;
-    else if (unit === QUOTE) return at;
-  }
-  return text.length;
-}
-
-function lineOf(text: string, offset: number): number {
-  let line = 1;
-  for (let at = 0; at < offset; at++) if (text.charCodeAt(at) === NEWLINE) line++;
-  return line;
-}
-
-const NEWLINE = 0x0a;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const OPEN_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;

@@ -1,4 +1,6 @@
-import { type JsonLimits, type JsonResult, quoteBriefly } from './json.js';
+import type { JsonLimits, JsonResult } from './json.js';
+import { describeBeyond } from './json-number.js';
+import { formatPath, quoteBriefly } from './quote.js';
 
 /**
  * Holds a value that was parsed elsewhere to the same limits as a text: only JSON's own kinds of value, no key that reaches a
@@ -9,19 +11,21 @@ import { type JsonLimits, type JsonResult, quoteBriefly } from './json.js';
  */
 export function checkPlainJson(value: unknown, limits: JsonLimits): JsonResult {
   let budget = limits.maxBytes;
+  const path: PropertyKey[] = [];
   const visit = (part: unknown, depth: number): Extract<JsonResult, { ok: false }> | null => {
     budget -= 8;
     if (typeof part === 'string') budget -= part.length;
     if (budget < 0) return tooLarge(limits);
     if (part === null || typeof part === 'string' || typeof part === 'boolean') return null;
-    if (typeof part === 'number') return Number.isFinite(part) ? null : notJson(String(part));
+    if (typeof part === 'number') return checkNumber(part, path.slice(0, depth));
     if (typeof part !== 'object') return notJson(typeof part);
     if (depth >= limits.maxDepth) {
       const message = `is nested deeper than ${limits.maxDepth} levels`;
       return { ok: false, problem: 'too-deep', message };
     }
     if (Array.isArray(part)) {
-      for (const element of part) {
+      for (const [index, element] of part.entries()) {
+        path[depth] = index;
         const problem = visit(element, depth + 1);
         if (problem) return problem;
       }
@@ -37,6 +41,7 @@ export function checkPlainJson(value: unknown, limits: JsonLimits): JsonResult {
       }
       // An absent field and one set to undefined are the same document.
       if (element === undefined) continue;
+      path[depth] = key;
       const problem = visit(element, depth + 1);
       if (problem) return problem;
     }
@@ -45,7 +50,16 @@ export function checkPlainJson(value: unknown, limits: JsonLimits): JsonResult {
   return visit(value, 0) ?? { ok: true, value };
 }
 
-function tooLarge(limits: JsonLimits): Extract<JsonResult, { ok: false }> {
+function checkNumber(value: number, path: readonly PropertyKey[]): Extract<JsonResult, { ok: false }> | null {
+  if (!Number.isFinite(value)) return notJson(String(value));
+  const beyond = describeBeyond(value);
+  if (beyond === null) return null;
+  const message = `holds in ${formatPath('document', path)} the number ${value}, ${beyond}`;
+  return { ok: false, problem: 'inexact-number', message };
+}
+
+/** The refusal of what is larger than `limits`. */
+export function tooLarge(limits: JsonLimits): Extract<JsonResult, { ok: false }> {
   return { ok: false, problem: 'too-large', message: `is larger than ${limits.maxBytes} bytes` };
 }
 

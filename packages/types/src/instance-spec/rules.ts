@@ -5,32 +5,46 @@
  * | --- | --- |
  * | a device names a backend that exists and is of a kind it can use | QEMU would fail at start, with a message about its own arguments |
  * | a backend is used by exactly one device | two devices on one disk image destroy it; one that nobody uses is a typing error |
- * | PCI slots, MAC addresses, serial ports, tap interfaces, writable files are not given twice | the second one fails late, or works and corrupts |
+ * | PCI slots, MAC addresses, serial ports, tap interfaces, writable files and block devices are not given twice | the second one fails late, or works and corrupts |
+ * | there is one pvpanic and one vsock at most | a guest's driver takes the first and ignores the second |
+ * | a CPUID leaf is given once for each subleaf, or once for all | two answers to one question |
  * | a MAC address is a unicast address other than zero | no network card may have another |
  * | the boot order names disk devices, each once | nothing else can be booted from |
  */
 import type { RuleViolation } from '../document/kind.js';
-import type { ComponentV1, InstanceSpecV1 } from './v1.js';
+import type { Component, InstanceSpec } from './latest.js';
 
-type Kind = ComponentV1['kind'];
-type Device = Extract<ComponentV1, { backend: string }>;
+type Kind = Component['kind'];
+type Device = Extract<Component, { backend: string }>;
+/** What the host provides for a device, and what may differ from host to host. */
+export type Backend = Extract<Component, { kind: (typeof storageKinds | typeof networkKinds)[number] }>;
+
+const storageKinds = ['file-storage', 'block-storage', 'blob-storage'] as const;
+const networkKinds = ['user-network', 'tap-network', 'vhost-user-network', 'vdpa-network'] as const;
 
 /** Kinds of backend that each kind of device can use. */
 export const backendsOfDevice: Readonly<Record<Device['kind'], readonly Kind[]>> = {
-  'virtio-disk': ['file-storage'],
-  'nvme-disk': ['file-storage'],
-  'virtio-nic': ['user-network', 'tap-network', 'vhost-user-network', 'vdpa-network'],
+  'virtio-disk': storageKinds,
+  'nvme-disk': storageKinds,
+  'virtio-nic': networkKinds,
 };
 
 const diskKinds: readonly Kind[] = ['virtio-disk', 'nvme-disk'];
-/** Complete by themselves: nothing names them, and they name nothing. */
-const standaloneKinds: readonly Kind[] = ['serial-port', 'vfio-device'];
+const backendKinds: readonly Kind[] = [...storageKinds, ...networkKinds];
+/** Devices of which a guest has one at most. */
+const singleKinds: readonly Kind[] = ['pvpanic', 'vsock'];
 
-export function checkInstanceSpecRules(spec: InstanceSpecV1): readonly RuleViolation[] {
-  return [...checkBackends(spec), ...checkUnique(spec), ...checkMacs(spec), ...checkBootOrder(spec)];
+export function checkInstanceSpecRules(spec: InstanceSpec): readonly RuleViolation[] {
+  return [
+    ...checkBackends(spec),
+    ...checkUnique(spec),
+    ...checkMacs(spec),
+    ...checkCpuid(spec),
+    ...checkBootOrder(spec),
+  ];
 }
 
-function* checkBackends(spec: InstanceSpecV1): Iterable<RuleViolation> {
+function* checkBackends(spec: InstanceSpec): Iterable<RuleViolation> {
   const userOf = new Map<string, string>();
   for (const [id, component] of Object.entries(spec.components)) {
     if (!isDevice(component)) continue;
@@ -50,12 +64,12 @@ function* checkBackends(spec: InstanceSpecV1): Iterable<RuleViolation> {
     }
   }
   for (const [id, component] of Object.entries(spec.components)) {
-    if (isDevice(component) || standaloneKinds.includes(component.kind) || userOf.has(id)) continue;
+    if (!isBackend(component) || userOf.has(id)) continue;
     yield { path: ['components', id], message: `is a ${component.kind} that no device uses` };
   }
 }
 
-function* checkUnique(spec: InstanceSpecV1): Iterable<RuleViolation> {
+function* checkUnique(spec: InstanceSpec): Iterable<RuleViolation> {
   const seen = new Map<string, string>();
   for (const [id, component] of Object.entries(spec.components)) {
     for (const [field, value] of exclusiveFields(component)) {
@@ -64,22 +78,30 @@ function* checkUnique(spec: InstanceSpecV1): Iterable<RuleViolation> {
       if (other === undefined) seen.set(key, id);
       else yield { path: ['components', id, field], message: `is ${value}, which "${other}" already has` };
     }
+    if (!singleKinds.includes(component.kind)) continue;
+    const other = seen.get(component.kind);
+    if (other === undefined) seen.set(component.kind, id);
+    else yield { path: ['components', id], message: `is a second ${component.kind}, after "${other}"` };
   }
 }
 
 /** Fields of a component that no other component of the spec may have with the same value. */
 function exclusiveFields(
-  component: ComponentV1,
+  component: Component,
 ): readonly (readonly [field: string, value: string | number])[] {
   switch (component.kind) {
     case 'virtio-disk':
     case 'nvme-disk':
+    case 'pvpanic':
+    case 'rng':
+    case 'vsock':
       return slotOf(component);
     case 'virtio-nic':
       return [...slotOf(component), ['mac', component.mac]];
     case 'serial-port':
       return [['port', component.port]];
     case 'file-storage':
+    case 'block-storage':
       return component.readOnly ? [] : [['path', component.path]];
     case 'tap-network':
       return [['interface', component.interface]];
@@ -89,6 +111,7 @@ function exclusiveFields(
       return [['address', component.address]];
     case 'vdpa-network':
       return [['device', component.device]];
+    case 'blob-storage':
     case 'user-network':
       return [];
   }
@@ -98,7 +121,7 @@ function slotOf(device: { pciSlot?: number | undefined }): readonly (readonly [s
   return device.pciSlot === undefined ? [] : [['pciSlot', device.pciSlot]];
 }
 
-function* checkMacs(spec: InstanceSpecV1): Iterable<RuleViolation> {
+function* checkMacs(spec: InstanceSpec): Iterable<RuleViolation> {
   for (const [id, component] of Object.entries(spec.components)) {
     if (component.kind !== 'virtio-nic') continue;
     const path = ['components', id, 'mac'];
@@ -111,7 +134,19 @@ function* checkMacs(spec: InstanceSpecV1): Iterable<RuleViolation> {
   }
 }
 
-function* checkBootOrder(spec: InstanceSpecV1): Iterable<RuleViolation> {
+function* checkCpuid(spec: InstanceSpec): Iterable<RuleViolation> {
+  const seen = new Map<number, Set<number | null>>();
+  for (const [index, { leaf, subleaf }] of spec.cpu.cpuid.entries()) {
+    const subleaves = seen.get(leaf) ?? new Set();
+    if (subleaves.has(subleaf) || subleaves.has(null) || (subleaf === null && subleaves.size > 0)) {
+      const message = `is leaf 0x${leaf.toString(16)} a second time; give each subleaf once, or null once for all`;
+      yield { path: ['cpu', 'cpuid', index], message };
+    }
+    seen.set(leaf, subleaves.add(subleaf));
+  }
+}
+
+function* checkBootOrder(spec: InstanceSpec): Iterable<RuleViolation> {
   if (spec.boot.from !== 'disks') return;
   for (const [index, id] of spec.boot.order.entries()) {
     const path = ['boot', 'order', index];
@@ -123,12 +158,16 @@ function* checkBootOrder(spec: InstanceSpecV1): Iterable<RuleViolation> {
   }
 }
 
-function isDevice(component: ComponentV1): component is Device {
+function isDevice(component: Component): component is Device {
   return 'backend' in component;
 }
 
+export function isBackend(component: Component): component is Backend {
+  return backendKinds.includes(component.kind);
+}
+
 /** `hasOwn`, because "constructor" is a valid component id and every object inherits something of that name. */
-function componentOf(spec: InstanceSpecV1, id: string): ComponentV1 | undefined {
+export function componentOf(spec: InstanceSpec, id: string): Component | undefined {
   return Object.hasOwn(spec.components, id) ? spec.components[id] : undefined;
 }
 

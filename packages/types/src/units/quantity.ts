@@ -1,5 +1,5 @@
 import { typesErrors } from '../codes.js';
-import { quoteBriefly } from '../document/json.js';
+import { quoteBriefly } from '../document/quote.js';
 
 /** Decimal digits with an optional fraction, then a unit; no sign, no exponent, one optional blank between. */
 const QUANTITY = /^(\d{1,15})(?:\.(\d{1,9}))?\s?([A-Za-zµ/]+)$/;

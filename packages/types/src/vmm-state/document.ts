@@ -5,38 +5,52 @@ import {
   type RuleViolation,
   readDocument,
   writeDocument,
+  writeDocumentForStorage,
 } from '../document/kind.js';
+import { VersionHistory } from '../document/versions.js';
 import { fitsU64 } from '../u64.js';
-import { type VmmStateV1, vmmStateV1 } from './v1.js';
+import type { VmmState } from './latest.js';
+import { vmmStateV1 } from './v1.js';
+import { conversionV2, vmmStateV2 } from './v2.js';
 
 /** Name of VMM states in an envelope. */
 export const VMM_STATE_SCHEMA = 'drover.vmm-state';
-/** Versions that this release reads and writes, oldest first. */
-export const VMM_STATE_VERSIONS = [1] as const;
 
-const vmmStateDocument: DocumentKind<VmmStateV1> = {
+export const vmmStateDocument: DocumentKind<VmmState> = {
   schema: VMM_STATE_SCHEMA,
   title: 'a VMM state',
   root: 'state',
-  versions: [{ version: 1, schema: vmmStateV1 }],
+  versions: VersionHistory.from(1, vmmStateV1).next(2, vmmStateV2, conversionV2),
   rules: checkCounters,
   limits: DOCUMENT_LIMITS,
   invalidCode: 'document-invalid',
   versionCode: 'document-version-unknown',
+  lossCode: 'document-not-convertible',
 };
 
+/** Versions that this release reads and writes, oldest first. To add one: the steps at {@link VersionHistory}. */
+export const VMM_STATE_VERSIONS: readonly number[] = vmmStateDocument.versions.numbers;
+
 /** Errors: `document-invalid`, `document-version-unknown`, `document-schema-unknown`, `document-malformed`, `document-too-large`. */
-export function readVmmState(document: unknown): VmmStateV1 {
+export function readVmmState(document: unknown): VmmState {
   return readDocument(vmmStateDocument, document);
 }
 
-/** Writes the newest version among `accepted` (default: the newest). Errors: `document-invalid`, `document-version-unknown`. */
-export function writeVmmState(state: VmmStateV1, accepted?: readonly number[]): Envelope {
-  return writeDocument(vmmStateDocument, state, accepted);
+/**
+ * Writes the newest version among `accepted` (default: the newest). Errors: `document-invalid`, `document-version-unknown`,
+ * `document-not-convertible`, `document-too-large`.
+ */
+export function writeVmmState(state: VmmState, accepted?: readonly number[], reader?: string): Envelope {
+  return writeDocument(vmmStateDocument, state, accepted, reader);
+}
+
+/** Writes the oldest version that says all of it. Errors: `document-invalid`, `document-too-large`. */
+export function writeVmmStateForStorage(state: VmmState): Envelope {
+  return writeDocumentForStorage(vmmStateDocument, state);
 }
 
 /** The shape allows twenty digits, which reach a little further than 64 bits. */
-function checkCounters(state: VmmStateV1): readonly RuleViolation[] {
+function checkCounters(state: VmmState): readonly RuleViolation[] {
   return (['generation', 'epoch'] as const)
     .filter((field) => !fitsU64(state[field]))
     .map((field) => ({ path: [field], message: 'does not fit 64 bits' }));
