@@ -4,12 +4,16 @@
  * Every method says what holds when it fails. No driver runs guest code but in {@link Vmm.resume}.
  */
 import type { DirtyBitmap, GuestMemory } from '@drover/native';
-import type { InstanceSpec } from '@drover/types';
+import type { DeviceStateVersions, InstanceSpec } from '@drover/types';
 
 export interface DriverProbe {
   readonly version: string | null;
   /** Why the driver cannot be used here, as a sentence with the remedy; null when it can. */
   readonly unusable: string | null;
+  /** Machine types that guests can have here, by exact name, never an alias; oldest release first. */
+  readonly machineTypes: readonly string[];
+  /** What guests can run on here. */
+  readonly accelerators: readonly VmmIdentity['accelerator'][];
 }
 
 /** What was decided when the instance first started and stays so for its life. */
@@ -82,7 +86,14 @@ export interface DirtyTracker {
 
 export interface VmmDriver {
   readonly name: 'qemu';
+  /** How the memory of its guests moves. */
+  readonly ramModes: readonly ['external'];
   probe(): Promise<DriverProbe>;
+  /**
+   * The versions of each kind of device state that this host reads, ascending; the last one is what it writes. Throws where the
+   * VMM cannot be used, or does not tell: then its guests cannot be moved.
+   */
+  deviceStates(): Promise<DeviceStateVersions>;
   /** Why this spec could not be moved in RAM mode `external`, before anything exists; empty when it could. */
   specBlockers(spec: InstanceSpec): readonly Blocker[];
   /** Checks the host's side of the spec: files, interfaces, memory. Throws the first failure; makes nothing. */
@@ -106,6 +117,8 @@ export interface Vmm {
   resume(): Promise<void>;
   /** What this running VMM has that its RAM mode cannot move; empty when it can. */
   blockers(): Promise<readonly Blocker[]>;
+  /** Every kind of device state that saving this VMM writes, with its version. */
+  deviceStates(): Promise<Readonly<Record<string, number>>>;
   tracker(): DirtyTracker;
 
   /**

@@ -129,7 +129,8 @@ export const vmmErrors = defineErrors({
   'spec-unsupported-by-qemu': {
     status: 422,
     retryable: false,
-    summary: 'The spec asks for something that this machine type or driver cannot provide.',
+    summary:
+      'The spec asks for something that this machine type or driver cannot provide; the message names it. Leave it out.',
   },
   'boot-file-unreadable': {
     status: 422,
@@ -147,10 +148,22 @@ export const vmmErrors = defineErrors({
     retryable: false,
     summary: 'The tap interface of the spec does not exist on this host. Create it with `ip tuntap add`.',
   },
+  'vsock-unusable': {
+    status: 422,
+    retryable: false,
+    summary:
+      'The spec has a vsock device, and /dev/vhost-vsock cannot be opened on this host. Load it with `modprobe vhost_vsock`.',
+  },
   'memory-insufficient': {
     status: 507,
     retryable: true,
     summary: 'The host has less memory available than the guest may use. Free memory or choose another host.',
+  },
+  'device-states-unknown': {
+    status: 503,
+    retryable: true,
+    summary:
+      'QEMU does not tell which device states it can save and load (-dump-vmstate), so its guests cannot be moved. Use another build of QEMU.',
   },
   'blocker-vhost-user': {
     status: 422,
@@ -173,6 +186,12 @@ export const vmmErrors = defineErrors({
     retryable: false,
     summary:
       "QEMU cannot save its NVMe controller's state. Use a virtio disk for an instance that shall move.",
+  },
+  'blocker-device-state': {
+    status: 422,
+    retryable: false,
+    summary:
+      'The QEMU that runs the guest cannot save the state of one of its devices, or does not tell. Use a newer QEMU.',
   },
   'blocker-direct-io': {
     status: 422,

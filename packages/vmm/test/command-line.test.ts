@@ -118,12 +118,69 @@ describe('the command line', () => {
     `);
   });
 
+  it('of every other component', () => {
+    const instance = spec({
+      smbios: {
+        manufacturer: 'Example, Inc.',
+        product: 'P',
+        version: '1',
+        serial: 'S,,1',
+        uuid: '6f1c5b1e-0000-4000-8000-000000000002',
+        sku: 'K',
+        family: 'F',
+      },
+      components: {
+        panic: { kind: 'pvpanic', pciSlot: 9 },
+        random: { kind: 'rng' },
+        socket: { kind: 'vsock', cid: 4_000_000_000 },
+        data: { kind: 'virtio-disk', backend: 'volume' },
+        volume: { kind: 'block-storage', path: '/dev/vg/data', request: '{"size": 1}' },
+        fast: { kind: 'nvme-disk', backend: 'cached', serial: 'N', writeCache: false },
+        cached: { kind: 'block-storage', path: '/dev/vg/fast', cache: 'writeback', readOnly: true },
+        seed: { kind: 'virtio-disk', backend: 'seed-content' },
+        'seed-content': { kind: 'blob-storage', contentBase64: Buffer.alloc(512).toString('base64') },
+      },
+    });
+    expect(text(lineFor(instance, { machineType: 'pc-i440fx-7.2' }))).toMatchInlineSnapshot(`
+      "-name guest=web-1,debug-threads=on
+      -uuid 6f1c5b1e-0000-4000-8000-000000000001
+      -nodefaults
+      -no-user-config
+      -display none
+      -vga none
+      -msg timestamp=on
+      -accel tcg,thread=multi
+      -m size=64M
+      -object memory-backend-file,id=ram0,mem-path=/proc/self/fd/3,share=on,size=64M
+      -machine pc-i440fx-7.2,memory-backend=ram0,suppress-vmdesc=on,dump-guest-core=off
+      -cpu qemu64
+      -smp cpus=1,sockets=1,cores=1,threads=1
+      -smbios type=1,manufacturer=Example,, Inc.,product=P,version=1,serial=S,,,,1,uuid=6f1c5b1e-0000-4000-8000-000000000002,sku=K,family=F
+      -kernel /boot/kernel
+      -blockdev {"driver":"raw","node-name":"disk0","read-only":false,"auto-read-only":false,"cache":{"direct":true,"no-flush":false},"file":{"driver":"host_device","filename":"/dev/vg/data","aio":"native","read-only":false,"auto-read-only":false,"cache":{"direct":true,"no-flush":false}}}
+      -device virtio-blk-pci,id=data,drive=disk0,addr=0x2
+      -blockdev {"driver":"raw","node-name":"disk1","read-only":true,"auto-read-only":false,"cache":{"direct":false,"no-flush":false},"file":{"driver":"host_device","filename":"/dev/vg/fast","aio":"threads","read-only":true,"auto-read-only":false,"cache":{"direct":false,"no-flush":false}}}
+      -device nvme,id=fast,drive=disk1,addr=0x3,serial=N,write-cache=off
+      -device pvpanic-pci,id=panic,addr=0x9
+      -object rng-random,id=random-source,filename=/dev/urandom
+      -device virtio-rng-pci,id=random,rng=random-source,addr=0x4
+      -blockdev {"driver":"raw","node-name":"disk4","read-only":true,"auto-read-only":false,"cache":{"direct":false,"no-flush":false},"file":{"driver":"file","filename":"/run/d/1/blob-seed-content.img","aio":"threads","read-only":true,"auto-read-only":false,"cache":{"direct":false,"no-flush":false}}}
+      -device virtio-blk-pci,id=seed,drive=disk4,addr=0x5
+      -device vhost-vsock-pci,id=socket,guest-cid=4000000000,addr=0x6
+      -serial none
+      -chardev socket,id=monitor,path=/run/d/1/qmp.sock,server=on,wait=off
+      -mon chardev=monitor,mode=control -S
+      -action shutdown=pause,panic=pause"
+    `);
+  });
+
   it('of a microvm, whose devices sit on MMIO', () => {
     const instance = spec({
       components: {
         disk: { kind: 'virtio-disk', backend: 'file' },
         file: { kind: 'file-storage', path: '/d', format: 'raw' },
         lan: { kind: 'virtio-nic', backend: 'user', mac: '52:54:00:00:00:01' },
+        random: { kind: 'rng' },
         user: { kind: 'user-network' },
       },
     });
@@ -146,11 +203,28 @@ describe('the command line', () => {
       -device virtio-blk-device,id=disk,drive=disk0
       -netdev user,id=user
       -device virtio-net-device,id=lan,netdev=user,mac=52:54:00:00:00:01
+      -object rng-random,id=random-source,filename=/dev/urandom
+      -device virtio-rng-device,id=random,rng=random-source
       -serial none
       -chardev socket,id=monitor,path=/run/d/1/qmp.sock,server=on,wait=off
       -mon chardev=monitor,mode=control -S
       -action shutdown=pause,panic=pause"
     `);
+  });
+
+  it('doubles every comma of SMBIOS fields', () => {
+    const field = fc.string({ unit: fc.constantFrom(',', 'a', '=', ' '), minLength: 1, maxLength: 30 });
+    const fields = ['manufacturer', 'product', 'version', 'serial', 'sku', 'family'] as const;
+    fc.assert(
+      fc.property(fc.subarray([...fields], { minLength: 1 }), field, (given, value) => {
+        const smbios = Object.fromEntries(given.map((name) => [name, value]));
+        const line = lineFor(spec({ smbios }));
+        const options = split(line[line.indexOf('-smbios') + 1] ?? '');
+        expect([...options.keys()]).toEqual(['type', ...fields.filter((name) => given.includes(name))]);
+        for (const name of given) expect(options.get(name)).toBe(value);
+      }),
+    );
+    expect(lineFor(spec())).not.toContain('-smbios');
   });
 
   it('never starts the guest by itself and never quits with it (R1)', () => {
@@ -245,6 +319,8 @@ describe('the command line', () => {
       {},
       'microvm',
     ],
+    ['a PCI device on a machine without PCI', { a: { kind: 'pvpanic' } as const }, {}, 'microvm'],
+    ['a vsock on MMIO', { a: { kind: 'vsock', cid: 3 } as const }, {}, 'microvm'],
     ['a missing backend', { a: { kind: 'virtio-disk', backend: 'toString' } as const }, {}, 'pc-q35-7.2'],
     ['a backend of another kind', { a: { kind: 'virtio-disk', backend: 'n' } as const }, {}, 'pc-q35-7.2'],
   ])('refuses %s by name', (_what, first, second, machineType) => {

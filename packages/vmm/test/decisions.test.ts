@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { VmmIdentity } from '../src/driver.js';
 import { vmmErrors } from '../src/errors.js';
 import { hasDirectIo, refuseUnstartable, specBlockers } from '../src/qemu/blockers.js';
-import { decideIdentity } from '../src/qemu/identity.js';
+import { decideIdentity, guestMachines } from '../src/qemu/identity.js';
 import type { QemuFacts } from '../src/qemu/probe.js';
 import { failurePhrase, statusOf } from '../src/qemu/run-state.js';
 import { spec } from './support/specs.js';
@@ -69,6 +69,29 @@ describe('the identity of an instance', () => {
   });
 });
 
+describe('the machine types of a host', () => {
+  it('are exact, of families that the driver lays out, oldest first', () => {
+    const names = [
+      'pc-q35-8.2',
+      'q35',
+      'none',
+      'pc-q35-10.0',
+      'microvm',
+      'pc-i440fx-2.4',
+      'pc-q35-8.2.1',
+      'isapc',
+    ];
+    const machines = names.map((name) => ({ name, alias: null, maxCpus: 1 }));
+    expect(guestMachines(machines)).toEqual([
+      'microvm',
+      'pc-i440fx-2.4',
+      'pc-q35-8.2',
+      'pc-q35-8.2.1',
+      'pc-q35-10.0',
+    ]);
+  });
+});
+
 describe('blockers', () => {
   const all = spec({
     components: {
@@ -87,7 +110,9 @@ describe('blockers', () => {
     expect(codes(false)).toEqual([...devices, 'blocker-direct-io']);
     for (const { message } of specBlockers(all, { allowDirectIo: false }))
       expect(message).toMatch(/^Component "/);
-    expect(specBlockers(spec(), { allowDirectIo: false })).toEqual([]);
+    const vsock = spec({ components: { v: { kind: 'vsock', cid: 3 } } });
+    for (const movable of [spec(), vsock])
+      expect(specBlockers(movable, { allowDirectIo: false })).toEqual([]);
   });
 
   it('stop a start only where this driver has no way to run the device', () => {
@@ -97,6 +122,12 @@ describe('blockers', () => {
 
   it('tell which guests need quiesced rounds', () => {
     expect(hasDirectIo(all)).toBe(true);
+    // Past the page cache unless the spec says otherwise.
+    const volume = { e: { kind: 'block-storage', path: '/dev/d' } } as const;
+    expect(hasDirectIo(spec({ components: volume }))).toBe(true);
+    expect(specBlockers(spec({ components: volume }), { allowDirectIo: false })).toMatchObject([
+      { code: 'blocker-direct-io' },
+    ]);
     const buffered = { e: { kind: 'file-storage', path: '/d', format: 'raw' } } as const;
     expect(hasDirectIo(spec({ components: buffered }))).toBe(false);
   });

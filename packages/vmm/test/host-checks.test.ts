@@ -8,6 +8,7 @@ import {
   checkDisks,
   checkMemory,
   checkNetworks,
+  checkVsock,
 } from '../src/qemu/host-checks.js';
 import { availableMemory } from '../src/qemu/host-memory.js';
 import type { QemuFacts } from '../src/qemu/probe.js';
@@ -90,6 +91,32 @@ describe('the check of files', () => {
     }
     await expect(checkDisks(disk({ path: directory, readOnly: true }))).rejects.toMatchObject({
       code: 'disk-unusable',
+    });
+  });
+
+  it('takes no file for a block device', async () => {
+    const path = join(temporaryDirectory(), 'sda');
+    writeFileSync(path, '');
+    // The document rules want a path under /dev, where a file is as easily made by mistake.
+    const volume = { kind: 'block-storage', path, cache: 'writeback', readOnly: false } as const;
+    await expect(checkDisks({ ...spec(), components: { volume } })).rejects.toMatchObject({
+      code: 'disk-unusable',
+      message: expect.stringContaining('it is a file and no block device'),
+    });
+    const gone = { ...volume, path: `${path}-gone` };
+    await expect(checkDisks({ ...spec(), components: { gone } })).rejects.toMatchObject({
+      code: 'disk-unusable',
+      message: expect.stringContaining('does not exist'),
+    });
+  });
+
+  it('names what a vsock device needs', async () => {
+    const vsock = spec({ components: { v: { kind: 'vsock', cid: 3 } } });
+    await checkVsock(vsock, '/dev/null');
+    await checkVsock(spec(), '/nowhere');
+    await expect(checkVsock(vsock, '/nowhere')).rejects.toMatchObject({
+      code: 'vsock-unusable',
+      message: expect.stringMatching(/"v".*needs \/nowhere, and it does not exist.*modprobe vhost_vsock/),
     });
   });
 

@@ -10,6 +10,7 @@ import type { VmmEvent } from '../src/driver.js';
 import { connectMonitor } from '../src/qemu/monitor.js';
 import { vmmPaths } from '../src/qemu/paths.js';
 import { processStat, QemuProcess } from '../src/qemu/process.js';
+import { StateDescriptionCache } from '../src/qemu/state-descriptions.js';
 import { defaultTuning, type QemuTuning } from '../src/qemu/tuning.js';
 import { QemuVmm } from '../src/qemu/vmm.js';
 import { type Command, type FakeQmp, fakeQmp, refusal } from './support/fake-qmp.js';
@@ -90,6 +91,7 @@ async function rig(options: {
     qemu: { record, paths, process, memory, qmp, runState },
     spec: spec(),
     tuning,
+    states: new StateDescriptionCache(),
     logger: pino({ level: 'silent' }),
   });
   onTestFinished(() => vmm.release());

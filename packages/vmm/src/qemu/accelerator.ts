@@ -34,6 +34,11 @@ export interface AcceleratorQuestion {
   readonly kernel: KernelKind | null;
 }
 
+/** What a guest can get on this host; which of them it gets is the choice below. */
+export function usableAccelerators(kvm: KvmProbe): AcceleratorChoice['accelerator'][] {
+  return kvm.kind === 'full' || kvm.kind === 'emulated' ? ['kvm', 'tcg'] : ['tcg'];
+}
+
 /** Throws `accelerator-unusable`. */
 export function chooseAccelerator(question: AcceleratorQuestion): AcceleratorChoice {
   const { asked, settled, kvm, kernel } = question;

@@ -4,11 +4,19 @@ import type { Blocker } from '../driver.js';
 import { vmmErrors } from '../errors.js';
 import type { QmpClient } from '../qmp/client.js';
 import { queryMigrate } from '../qmp/commands.js';
+import { unsavedComponents } from './device-states.js';
+import type { StateDescriptions } from './state-descriptions.js';
 import type { QemuTuning } from './tuning.js';
 
 type BlockerCode = Extract<keyof typeof vmmErrors.definitions, `blocker-${string}`>;
 
-/** These write guest memory past the tracker, and this driver has no other RAM mode: no VMM is started with them. */
+/**
+ * These write guest memory past the tracker, and this driver has no other RAM mode: no VMM is started with them.
+ *
+ * vsock is none of them, though the kernel's vhost worker serves it: the worker writes through QEMU's own page tables
+ * (copy_to_iter and put_user in drivers/vhost), where write protection sees it, and pins nothing; and before QEMU answers
+ * `stop` it has taken the queues from the worker, under the lock that the worker writes under.
+ */
 const unstartable: readonly BlockerCode[] = ['blocker-vhost-user', 'blocker-vfio', 'blocker-vdpa'];
 
 /** Everything about the spec itself, in the order of its components. */
@@ -44,10 +52,11 @@ export function specBlockers(spec: InstanceSpec, tuning: Pick<QemuTuning, 'allow
         );
         break;
       case 'file-storage':
+      case 'block-storage':
         if (component.cache === 'none' && !tuning.allowDirectIo) {
           add(
             'blocker-direct-io',
-            `Component "${id}" opens its file with O_DIRECT (cache=none), and this host is set to refuse such guests. Use cache=writeback.`,
+            `Component "${id}" is opened with O_DIRECT (cache=none), and this host is set to refuse such guests. Use cache=writeback.`,
           );
         }
         break;
@@ -67,8 +76,29 @@ export function refuseUnstartable(spec: InstanceSpec): void {
 /** True when devices may pin guest pages while they are re-armed. */
 export function hasDirectIo(spec: InstanceSpec): boolean {
   return Object.values(spec.components).some(
-    (component) => component.kind === 'file-storage' && component.cache === 'none',
+    (component) =>
+      (component.kind === 'file-storage' || component.kind === 'block-storage') && component.cache === 'none',
   );
+}
+
+/** What this build of QEMU would leave behind: without its state a device is dead, or another, after a move (R3). */
+export async function stateBlockers(
+  spec: InstanceSpec,
+  described: Promise<StateDescriptions>,
+): Promise<Blocker[]> {
+  try {
+    return unsavedComponents(spec, await described).map((id) => ({
+      code: 'blocker-device-state',
+      message: `Component "${id}" is a ${spec.components[id]?.kind} device, whose state the QEMU that runs the guest cannot save. Use a newer QEMU, or a guest without it.`,
+    }));
+  } catch (error) {
+    return [
+      {
+        code: 'blocker-device-state',
+        message: error instanceof Error ? error.message : String(error),
+      },
+    ];
+  }
 }
 
 /** What the running QEMU reports. */

@@ -1,6 +1,8 @@
 /** QEMU's command line for an instance spec. Pure: everything that depends on the host comes in. */
 import type { InstanceSpec } from '@drover/types';
-import { deviceOptions, joinOptions, type StorageDrivers } from './devices.js';
+import { deviceOptions } from './devices.js';
+import type { StorageDrivers } from './disks.js';
+import { joinOptions } from './options.js';
 import type { VmmPaths } from './paths.js';
 
 /** The descriptor under which QEMU inherits its guest memory. */
@@ -41,8 +43,9 @@ export function commandLine(input: CommandLineInput): string[] {
     ],
     ...['-cpu', cpuOption(spec)],
     ...['-smp', `cpus=${spec.cpus},sockets=1,cores=${spec.cpus},threads=1`],
+    ...smbiosOptions(spec),
     ...bootOptions(spec),
-    ...deviceOptions(spec, machineType, input.storage),
+    ...deviceOptions(input),
     ...consoleOptions(input),
     ...['-chardev', serverSocket('monitor', input.paths.monitor)],
     ...['-mon', 'chardev=monitor,mode=control'],
@@ -68,6 +71,23 @@ function memoryOptions(memoryMiB: number): string[] {
 function cpuOption({ cpu }: InstanceSpec): string {
   const features = Object.entries(cpu.features).sort(([a], [b]) => (a < b ? -1 : 1));
   return [cpu.model, ...features.map(([name, on]) => `${name}=${on ? 'on' : 'off'}`)].join(',');
+}
+
+/** The system information of the firmware's tables. Its UUID, where given, is also QEMU's own, in place of `-uuid`. */
+function smbiosOptions({ smbios }: InstanceSpec): string[] {
+  if (smbios === null) return [];
+  return [
+    '-smbios',
+    joinOptions('type=1', {
+      manufacturer: smbios.manufacturer ?? null,
+      product: smbios.product ?? null,
+      version: smbios.version ?? null,
+      serial: smbios.serial ?? null,
+      uuid: smbios.uuid ?? null,
+      sku: smbios.sku ?? null,
+      family: smbios.family ?? null,
+    }),
+  ];
 }
 
 function bootOptions({ boot }: InstanceSpec): string[] {

@@ -1,6 +1,6 @@
 /** The driver for stock QEMU, RAM mode external. */
 import { type KvmProbe, native, shimLibraryPath } from '@drover/native';
-import type { InstanceSpec } from '@drover/types';
+import type { DeviceStateVersions, InstanceSpec } from '@drover/types';
 import type { Logger } from 'pino';
 import type {
   Blocker,
@@ -12,14 +12,25 @@ import type {
   VmmRecord,
 } from '../driver.js';
 import { vmmErrors } from '../errors.js';
+import { usableAccelerators } from './accelerator.js';
 import { adoptQemu } from './adopt.js';
 import { refuseUnstartable, specBlockers } from './blockers.js';
-import { checkAgainstQemu, checkBootFiles, checkDisks, checkMemory, checkNetworks } from './host-checks.js';
-import { decideIdentity } from './identity.js';
+import { readableDeviceStates } from './device-states.js';
+import {
+  checkAgainstQemu,
+  checkBootFiles,
+  checkDisks,
+  checkMemory,
+  checkNetworks,
+  checkVsock,
+} from './host-checks.js';
+import { decideIdentity, guestMachines } from './identity.js';
 import { kernelKind } from './kernel-image.js';
 import { type ConnectedQemu, launchQemu } from './launch.js';
 import { QemuProbe } from './probe.js';
+import { StateDescriptionCache } from './state-descriptions.js';
 import { defaultTuning, type QemuTuning } from './tuning.js';
+import { refuseOnMachine, refuseUnsupported } from './unsupported.js';
 import { QemuVmm } from './vmm.js';
 
 export interface QemuDriverOptions {
@@ -39,11 +50,13 @@ export function createQemuDriver(options: QemuDriverOptions): VmmDriver {
 
 export class QemuDriver implements VmmDriver {
   readonly name = 'qemu';
+  readonly ramModes = ['external'] as const;
   readonly #logger: Logger;
   readonly #probe: QemuProbe;
   readonly #shimLibrary: string | null;
   readonly #kvm: () => KvmProbe;
   readonly #tuning: QemuTuning;
+  readonly #states = new StateDescriptionCache();
 
   constructor(options: QemuDriverOptions) {
     this.#logger = options.logger.child({ driver: 'qemu' });
@@ -55,11 +68,27 @@ export class QemuDriver implements VmmDriver {
 
   async probe(): Promise<DriverProbe> {
     try {
-      const { version } = await this.#probe.facts();
-      return { version, unusable: this.#shimLibrary === null ? noShim().message : null };
+      const { version, machines } = await this.#probe.facts();
+      return {
+        version,
+        unusable: this.#shimLibrary === null ? noShim().message : null,
+        machineTypes: guestMachines(machines),
+        accelerators: usableAccelerators(this.#kvm()),
+      };
     } catch (error) {
-      return { version: null, unusable: error instanceof Error ? error.message : String(error) };
+      return {
+        version: null,
+        unusable: error instanceof Error ? error.message : String(error),
+        machineTypes: [],
+        accelerators: [],
+      };
     }
+  }
+
+  /** @throws `qemu-unusable`, `device-states-unknown` */
+  async deviceStates(): Promise<DeviceStateVersions> {
+    const { binary } = await this.#probe.facts();
+    return readableDeviceStates(await this.#states.of(binary));
   }
 
   specBlockers(spec: InstanceSpec): readonly Blocker[] {
@@ -97,6 +126,7 @@ export class QemuDriver implements VmmDriver {
 
   /** Everything that can be known before anything is made. */
   async #examine(spec: InstanceSpec, settled: VmmIdentity | null) {
+    refuseUnsupported(spec);
     refuseUnstartable(spec);
     if (this.#shimLibrary === null) throw noShim();
     const facts = await this.#probe.facts();
@@ -104,6 +134,7 @@ export class QemuDriver implements VmmDriver {
     await checkBootFiles(spec);
     const storage = await checkDisks(spec);
     await checkNetworks(spec);
+    await checkVsock(spec);
     await checkMemory(spec);
     const identity = decideIdentity({
       spec,
@@ -112,11 +143,12 @@ export class QemuDriver implements VmmDriver {
       kernel: spec.boot.from === 'kernel' ? await kernelKind(spec.boot.kernel) : null,
       settled,
     });
+    refuseOnMachine(spec, identity.machineType);
     return { facts, storage, identity, shimLibrary: this.#shimLibrary };
   }
 
   #vmm(qemu: ConnectedQemu, spec: InstanceSpec): Vmm {
-    return new QemuVmm({ qemu, spec, tuning: this.#tuning, logger: this.#logger });
+    return new QemuVmm({ qemu, spec, tuning: this.#tuning, states: this.#states, logger: this.#logger });
   }
 
   /** Not asked where the answer makes no difference. */

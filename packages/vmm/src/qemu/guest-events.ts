@@ -1,9 +1,9 @@
 /** What happens to a QEMU by itself, as the driver's events. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isGuestReset, isGuestShutdown } from '@drover/protocol';
 import type { VmmEvent } from '../driver.js';
 import type { QmpClient } from '../qmp/client.js';
 import { queryRunState } from '../qmp/commands.js';
-import { isGuestReset, isGuestShutdown } from '../qmp/events.js';
 import type { VmmPaths } from './paths.js';
 import type { QemuProcess } from './process.js';
 import { kvmFailure, lastMessage, readTail } from './process-log.js';

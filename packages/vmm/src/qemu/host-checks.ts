@@ -9,6 +9,8 @@ import type { QemuFacts } from './probe.js';
 
 const MIB = 1024 * 1024;
 
+type Storage = Extract<Component, { kind: 'file-storage' | 'block-storage' }>;
+
 /** Machine type, number of CPUs and CPU model. */
 export function checkAgainstQemu(spec: InstanceSpec, facts: QemuFacts): void {
   const machine = findMachine(facts, spec.machineType);
@@ -45,8 +47,8 @@ export async function checkBootFiles(spec: InstanceSpec): Promise<void> {
 export async function checkDisks(spec: InstanceSpec): Promise<Map<string, 'file' | 'host_device'>> {
   const drivers = new Map<string, 'file' | 'host_device'>();
   for (const [id, component] of Object.entries(spec.components)) {
-    if (component.kind !== 'file-storage') continue;
-    const found = await tryOpen(component.path, openFlags(component));
+    if (component.kind !== 'file-storage' && component.kind !== 'block-storage') continue;
+    const found = asNeeded(component, await tryOpen(component.path, openFlags(component)));
     if (found.kind === 'unusable') {
       throw vmmErrors.error(
         'disk-unusable',
@@ -56,6 +58,28 @@ export async function checkDisks(spec: InstanceSpec): Promise<Map<string, 'file'
     drivers.set(id, found.kind === 'file' ? 'file' : 'host_device');
   }
   return drivers;
+}
+
+/** A file where a block device belongs is most often a device that was not there when somebody wrote to its path. */
+function asNeeded(storage: Storage, found: Opened): Opened {
+  if (storage.kind !== 'block-storage' || found.kind !== 'file') return found;
+  return { kind: 'unusable', why: 'it is a file and no block device', code: null };
+}
+
+/** The kernel's end of a vsock device. */
+export async function checkVsock(spec: InstanceSpec, device = '/dev/vhost-vsock'): Promise<void> {
+  for (const [id, component] of Object.entries(spec.components)) {
+    if (component.kind !== 'vsock') continue;
+    try {
+      await (await open(device, constants.O_RDWR)).close();
+    } catch (cause) {
+      throw vmmErrors.error(
+        'vsock-unusable',
+        `Component "${id}" of instance "${spec.name}" needs ${device}, and ${phrase(codeOf(cause))}. Load the kernel module with "modprobe vhost_vsock".`,
+        cause,
+      );
+    }
+  }
 }
 
 export async function checkNetworks(spec: InstanceSpec): Promise<void> {
@@ -99,16 +123,20 @@ async function tryOpen(path: string, flags: number): Promise<Opened> {
       await file.close();
     }
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
+    const code = codeOf(cause);
     return { kind: 'unusable', why: phrase(code), code };
   }
 }
 
-function openFlags(storage: Extract<Component, { kind: 'file-storage' }>): number {
+function openFlags(storage: Storage): number {
   return (
     (storage.readOnly ? constants.O_RDONLY : constants.O_RDWR) |
     (storage.cache === 'none' ? constants.O_DIRECT : 0)
   );
+}
+
+function codeOf(cause: unknown): string | null {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : null;
 }
 
 function phrase(code: string | null): string {
@@ -127,9 +155,9 @@ function phrase(code: string | null): string {
   }
 }
 
-function remedy(storage: Extract<Component, { kind: 'file-storage' }>, code: string | null): string {
+function remedy(storage: Storage, code: string | null): string {
   if (code === 'EINVAL' && storage.cache === 'none') {
-    return ' Its file system may not know O_DIRECT: use cache=writeback.';
+    return ' It may not know O_DIRECT: use cache=writeback.';
   }
   return ' Put it there, correct the path, or set readOnly.';
 }

@@ -53,6 +53,14 @@ export function findMachine(facts: QemuFacts, name: string): QemuMachine {
   );
 }
 
+/** Exact names of the machine types whose layout this driver knows, oldest release first. */
+export function guestMachines(machines: readonly QemuMachine[]): string[] {
+  return machines
+    .map(({ name }) => name)
+    .filter((name) => /^(pc-q35-|pc-i440fx-|microvm$)/.test(name))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+}
+
 /** `pc-q35-7.2` is the same machine in every release; `microvm` is whatever a release makes of it. */
 function isVersioned(machineType: string): boolean {
   return /-\d+\.\d+(\.\d+)?$/.test(machineType);

@@ -1,6 +1,6 @@
 /**
- * Starting a QEMU, paused. In order: directory, guest memory, process, monitor; each step undoes itself and those before
- * it when a later one fails, so that a failed launch leaves nothing.
+ * Starting a QEMU, paused. In order: directory with its blobs, guest memory, process, monitor; each step undoes itself and
+ * those before it when a later one fails, so that a failed launch leaves nothing.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
@@ -8,13 +8,15 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GuestMemory, native } from '@drover/native';
+import { SHIM_SOCKET_VARIABLE } from '@drover/protocol';
 import { DroverError } from '@drover/types';
 import type { LaunchRequest, VmmIdentity, VmmRecord } from '../driver.js';
 import { vmmErrors } from '../errors.js';
 import type { QmpClient } from '../qmp/client.js';
 import { queryRunState } from '../qmp/commands.js';
+import { writeBlobs } from './blobs.js';
 import { commandLine, MEMORY_FD, REGION_ID } from './command-line.js';
-import type { StorageDrivers } from './devices.js';
+import type { StorageDrivers } from './disks.js';
 import { connectMonitor } from './monitor.js';
 import { type VmmPaths, vmmPaths } from './paths.js';
 import { processStat, QemuProcess } from './process.js';
@@ -51,6 +53,7 @@ export async function launchQemu(plan: LaunchPlan): Promise<ConnectedQemu> {
   await claimDirectory(request.directory);
   try {
     await mkdir(dirname(request.logFile), { recursive: true });
+    await writeBlobs(request.spec, paths);
     return await startIn(paths, plan);
   } catch (error) {
     await rm(request.directory, { recursive: true, force: true });
@@ -108,7 +111,7 @@ function spawnQemu(memoryFd: number, paths: VmmPaths, plan: LaunchPlan): ChildPr
       {
         detached: true,
         stdio,
-        env: { ...process.env, LD_PRELOAD: plan.shimLibrary, DROVER_SHIM_SOCKET: paths.shim },
+        env: { ...process.env, LD_PRELOAD: plan.shimLibrary, [SHIM_SOCKET_VARIABLE]: paths.shim },
       },
     );
   } finally {

@@ -1,9 +1,9 @@
 /** Device state into an incoming QEMU, which stays paused when it has it. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { migrationEnd } from '@drover/protocol';
 import { vmmErrors } from '../errors.js';
 import { type QmpClient, QmpErrorReply } from '../qmp/client.js';
 import { enableCapabilities, queryMigrate } from '../qmp/commands.js';
-import { migrationEnd } from '../qmp/events.js';
 
 /** Longer than any migration: how long QEMU waits for the state is the agent's affair, by {@link StateLoad.loaded}. */
 const LISTEN_MS = 2 ** 31 - 1;

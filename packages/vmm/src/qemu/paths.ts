@@ -15,6 +15,11 @@ export interface VmmPaths {
 /** `sun_path` of unix(7) holds 108 bytes with the final zero. */
 const SOCKET_PATH_BYTES = 107;
 
+/** The file of a `blob-storage` component. */
+export function blobPath(paths: VmmPaths, id: string): string {
+  return join(paths.directory, `blob-${id}.img`);
+}
+
 /** Throws `vmm-directory-too-long` where a socket of the VMM would not fit. */
 export function vmmPaths(directory: string): VmmPaths {
   const paths = {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { Duplex } from 'node:stream';
+import { QMP_LINE_BYTES } from '@drover/protocol';
 import { vmmErrors } from '../errors.js';
 import { QmpClient } from '../qmp/client.js';
 import {
@@ -26,7 +27,6 @@ const neededCapabilities = ['x-ignore-shared', 'events', 'late-block-activate'];
 const OLDEST = [7, 2] as const;
 const INSTALL = 'Install it with "apt-get install qemu-system-x86"';
 const TIMEOUT_MS = 10_000;
-const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
 /** Asks again only when the program's file has changed. */
 export class QemuProbe {
@@ -83,7 +83,7 @@ async function inspect(binary: string): Promise<QemuFacts> {
       peer: binary,
       handshakeTimeoutMs: TIMEOUT_MS,
       commandTimeoutMs: TIMEOUT_MS,
-      maxLineBytes: MAX_LINE_BYTES,
+      maxLineBytes: QMP_LINE_BYTES,
       lastWords: () => words.trim(),
     });
     try {

@@ -3,10 +3,10 @@
  * paused, it leaves QEMU in `postmigrate`, from where `cont` revives the guest and a second `migrate` works.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { migrationEnd } from '@drover/protocol';
 import { vmmErrors } from '../errors.js';
 import { type QmpClient, QmpErrorReply } from '../qmp/client.js';
 import { enableCapabilities, queryMigrate, queryRunState } from '../qmp/commands.js';
-import { migrationEnd } from '../qmp/events.js';
 import type { QemuTuning } from './tuning.js';
 
 /** How long a cancelled save may take to come to rest, ms. */

@@ -2,14 +2,15 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestMemory } from '@drover/native';
+import { isGuestShutdown } from '@drover/protocol';
 import type { InstanceSpec } from '@drover/types';
 import type { Logger } from 'pino';
 import type { Blocker, DirtyTracker, Vmm, VmmEvent, VmmRecord, VmmStatus } from '../driver.js';
 import { vmmErrors } from '../errors.js';
 import { type QmpClient, QmpErrorReply } from '../qmp/client.js';
 import { queryRunState } from '../qmp/commands.js';
-import { isGuestShutdown } from '../qmp/events.js';
-import { hasDirectIo, qemuBlockers, specBlockers } from './blockers.js';
+import { hasDirectIo, qemuBlockers, specBlockers, stateBlockers } from './blockers.js';
+import { writtenDeviceStates } from './device-states.js';
 import { GuestEvents } from './guest-events.js';
 import { populateHeap } from './heap.js';
 import type { ConnectedQemu } from './launch.js';
@@ -18,6 +19,7 @@ import type { VmmPaths } from './paths.js';
 import type { QemuProcess } from './process.js';
 import { statusOf } from './run-state.js';
 import { prepareSave, saveSettled, saveState } from './save.js';
+import type { StateDescriptionCache, StateDescriptions } from './state-descriptions.js';
 import { QemuTracker } from './tracker.js';
 import type { QemuTuning } from './tuning.js';
 
@@ -32,6 +34,7 @@ export interface QemuVmmOptions {
   readonly qemu: ConnectedQemu;
   readonly spec: InstanceSpec;
   readonly tuning: QemuTuning;
+  readonly states: StateDescriptionCache;
   readonly logger: Logger;
 }
 
@@ -45,6 +48,7 @@ export class QemuVmm implements Vmm {
   readonly #process: QemuProcess;
   readonly #paths: VmmPaths;
   readonly #tuning: QemuTuning;
+  readonly #states: StateDescriptionCache;
   readonly #logger: Logger;
   readonly #events: GuestEvents;
   /** As QEMU's own events tell it; they come before the answer to the command that caused them. */
@@ -58,7 +62,7 @@ export class QemuVmm implements Vmm {
   #destroyed: Promise<void> | null = null;
   #released = false;
 
-  constructor({ qemu, spec, tuning, logger }: QemuVmmOptions) {
+  constructor({ qemu, spec, tuning, states, logger }: QemuVmmOptions) {
     this.record = qemu.record;
     this.memory = qemu.memory;
     this.consoleSocket = qemu.paths.console;
@@ -68,6 +72,7 @@ export class QemuVmm implements Vmm {
     this.#process = qemu.process;
     this.#paths = qemu.paths;
     this.#tuning = tuning;
+    this.#states = states;
     this.#logger = logger.child({ instanceId: qemu.record.instanceId, vmmId: qemu.record.vmmId });
     this.#running = statusOf(qemu.runState) === 'running';
     this.#loaded = qemu.runState !== 'inmigrate';
@@ -139,7 +144,16 @@ export class QemuVmm implements Vmm {
   }
 
   async blockers(): Promise<readonly Blocker[]> {
-    return [...specBlockers(this.#spec, this.#tuning), ...(await qemuBlockers(this.#qmp))];
+    return [
+      ...specBlockers(this.#spec, this.#tuning),
+      ...(await stateBlockers(this.#spec, this.#describedStates())),
+      ...(await qemuBlockers(this.#qmp)),
+    ];
+  }
+
+  /** @throws `device-states-unknown` */
+  async deviceStates(): Promise<Readonly<Record<string, number>>> {
+    return writtenDeviceStates(this.#spec, this.record.identity, await this.#describedStates());
   }
 
   tracker(): DirtyTracker {
@@ -246,6 +260,11 @@ export class QemuVmm implements Vmm {
     this.#load?.close();
     this.#qmp.close();
     this.memory.close();
+  }
+
+  /** Of the build that the process runs: the one on disk may have been upgraded since. */
+  #describedStates(): Promise<StateDescriptions> {
+    return this.#states.of(`/proc/${this.record.pid}/exe`);
   }
 
   #settle(): void {

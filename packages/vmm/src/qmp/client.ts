@@ -6,9 +6,15 @@
 import { createConnection, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DroverError } from '@drover/types';
+import {
+  encodeQmpCommand,
+  LineSplitter,
+  parseQmpLine,
+  type QmpEvent,
+  type QmpMessage,
+} from '@drover/protocol';
+import { type DroverError, quoteBriefly } from '@drover/types';
 import { vmmErrors } from '../errors.js';
-import { LineSplitter, parseQmpLine, type QmpEvent, type QmpMessage } from './protocol.js';
 
 export interface QmpOptions {
   /** Who is spoken to, for messages. */
@@ -126,7 +132,7 @@ export class QmpClient {
     const id = this.#nextId++;
     return this.#wait(wait, `answer to ${command}`, (resolve, reject) => {
       this.#pending.set(id, { command, resolve, reject });
-      this.#stream.write(`${JSON.stringify({ [key]: command, arguments: args, id })}\n`);
+      this.#stream.write(encodeQmpCommand({ key, command, arguments: args, id }));
       return () => this.#pending.delete(id);
     });
   }
@@ -209,7 +215,7 @@ export class QmpClient {
     if (this.#ended) return;
     const message = parseQmpLine(line);
     if (message === null) {
-      this.#end(this.#violation(`sent what is not QMP: ${JSON.stringify(line.slice(0, 80))}`));
+      this.#end(this.#violation(`sent what is not QMP: ${quoteBriefly(line, 80)}`));
       return;
     }
     if (message.kind === 'event') {

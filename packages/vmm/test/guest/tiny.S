@@ -1,8 +1,8 @@
 /*
  * The smallest guest that the driver's tests need: a PVH ELF in 32-bit protected mode without paging.
  * It prints "A", then adds 1 to the first word of every page from 4 to 8 MiB for ever and prints "." after each pass.
- * "p" on its serial port powers off (ACPI S5 as SeaBIOS sets it up), "r" resets, "x" runs an instruction that KVM's
- * emulator does not know.
+ * "p" on its serial port powers off (ACPI S5 as SeaBIOS sets it up), "r" resets, "c" reports a crash to a pvpanic device in PCI
+ * slot 5, "x" runs an instruction that KVM's emulator does not know.
  */
 	.section .note.xen, "a", @note
 	.align 4
@@ -36,6 +36,8 @@ pass:	movl $0x400000, %edi
 	je power_off
 	cmpb $'r', %al
 	je reset
+	cmpb $'c', %al
+	je crash
 	cmpb $'x', %al
 	je unknown
 	jmp pass
@@ -46,6 +48,14 @@ power_off:
 	jmp pass
 reset:	movb $0xfe, %al
 	outb %al, $0x64
+	jmp pass
+crash:	movw $0xcf8, %dx		/* the device's first BAR, where the firmware put it */
+	movl $0x80002810, %eax
+	outl %eax, %dx
+	movw $0xcfc, %dx
+	inl %dx, %eax
+	andl $0xfffffff0, %eax
+	movb $1, (%eax)			/* PVPANIC_PANICKED */
 	jmp pass
 unknown:
 	movl %cr0, %eax			/* SSE on, as far as it goes */

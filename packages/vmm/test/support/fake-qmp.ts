@@ -1,6 +1,7 @@
 /** A monitor on a real unix socket that says what a test tells it to. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { type QmpCommandName, qmpCommands } from '@drover/protocol';
 import { onTestFinished } from 'vitest';
 import { temporaryDirectory } from './temporary.js';
 
@@ -59,6 +60,8 @@ export async function fakeQmp(options: {
         const command: Command =
           outOfBand === undefined ? rest : { ...rest, execute: outOfBand, outOfBand: true };
         fake.commands.push(command);
+        // Throws into the test for arguments that the table of commands does not have.
+        qmpCommands[command.execute as QmpCommandName]?.arguments.parse(command.arguments);
         const reply = command.execute === 'qmp_capabilities' ? {} : options.answer?.(command, fake);
         if (reply === undefined) continue;
         const body = isError(reply) ? reply : { return: reply };

@@ -9,9 +9,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { native, shimLibraryPath } from '@drover/native';
 import type { InstanceSpecInput } from '@drover/types';
 import { pino } from 'pino';
-import { onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 import type { LaunchRequest, Vmm } from '../../src/driver.js';
 import { createQemuDriver, type QemuDriverOptions } from '../../src/qemu/driver.js';
+import { processStat } from '../../src/qemu/process.js';
 import { serialPort, spec } from './specs.js';
 import { temporaryDirectory } from './temporary.js';
 import { TINY_GUEST } from './tiny-guest.js';
@@ -28,6 +29,12 @@ export function whyNoQemu(): string | null {
   }
   if (!existsSync(TINY_GUEST)) return 'the tiny guest could not be assembled';
   return shimLibraryPath() === null ? 'the shim library is not built' : null;
+}
+
+/** Tests with real QEMU processes; skipped with the reason in their name where there are none. */
+export function describeQemu(name: string, tests: () => void): void {
+  const why = whyNoQemu();
+  describe.skipIf(why !== null)(`${name}${why === null ? '' : ` (skipped: ${why})`}`, tests);
 }
 
 export function driver(options: Partial<QemuDriverOptions> = {}) {
@@ -62,6 +69,12 @@ export function request(
 export function owned(vmm: Vmm): Vmm {
   onTestFinished(() => vmm.destroy());
   return vmm;
+}
+
+export function nothingLeftOf({ record }: Vmm): void {
+  // After an adoption this process is still the parent, and may not have reaped it yet.
+  expect([undefined, 'Z']).toContain(processStat(record.pid)?.state);
+  expect(existsSync(record.directory)).toBe(false);
 }
 
 export async function launch(
