@@ -52,6 +52,8 @@ function move(change: Partial<Move> = {}): Move {
         resumeMs: 1,
       },
       verified: true,
+      deviceStates: { 'qemu-stream': 1 },
+      capabilities: [],
     },
     gapMs: 13.5,
     missingBeats: 0,

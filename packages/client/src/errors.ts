@@ -18,6 +18,12 @@ export const clientErrors = defineErrors({
     retryable: false,
     summary: 'What answered does not speak the agent API of this version. Check the URL and both releases.',
   },
+  'agent-version-unsupported': {
+    status: 502,
+    retryable: false,
+    summary:
+      'The agent serves no version of the agent API that this client speaks; the message lists both. Upgrade the older one.',
+  },
   'agent-url-invalid': {
     status: 400,
     retryable: false,

@@ -1,5 +1,12 @@
 /** One request over fetch: deadline, version header, and every failure as an error with a code. */
-import { AGENT_API_VERSIONS, API_VERSION_HEADER, errorResponse } from '@drover/protocol/agent';
+import {
+  AGENT_API_VERSIONS,
+  type AgentApiVersion,
+  API_VERSION_HEADER,
+  agentGreeting,
+  errorResponse,
+  NEWEST_AGENT_API_VERSION,
+} from '@drover/protocol/agent';
 import { ApiError, clientErrors } from './errors.js';
 
 export interface TransportOptions {
@@ -11,7 +18,11 @@ export interface TransportOptions {
   readonly timeoutMs?: number;
 }
 
+/** What an agent answers to a request that is newer than itself; it looks for the endpoint before it looks at the version. */
+const saysOlder: ReadonlySet<string> = new Set(['api-version-unknown', 'endpoint-not-found']);
+
 export interface RequestOptions {
+  readonly version: AgentApiVersion;
   readonly method: string;
   /** With its query. */
   readonly path: string;
@@ -20,14 +31,12 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The version that this client speaks. */
-export const API_VERSION = AGENT_API_VERSIONS[AGENT_API_VERSIONS.length - 1] ?? '1.0.0';
-
 export class Transport {
   /** Without a slash at its end. */
   readonly url: string;
   readonly #fetch: typeof globalThis.fetch;
   readonly #timeoutMs: number;
+  #version: AgentApiVersion = NEWEST_AGENT_API_VERSION;
 
   /** Errors: `agent-url-invalid`. */
   constructor({ url, fetch, timeoutMs = 60_000 }: TransportOptions) {
@@ -35,6 +44,25 @@ export class Transport {
     // Called without a receiver: browsers refuse fetch as a method of something else.
     this.#fetch = fetch ?? ((input, init) => globalThis.fetch(input, init));
     this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Does `ask` in the newest version that both sides know: the client's own until the agent refuses that by name, which it does before
+   * anything happens (R7); then the agent is asked once which it serves. Errors: `ask`'s, `agent-version-unsupported`.
+   */
+  async inCommonVersion<T>(
+    ask: (version: AgentApiVersion) => Promise<T>,
+    signal?: AbortSignal | undefined,
+  ): Promise<T> {
+    const tried = this.#version;
+    try {
+      return await ask(tried);
+    } catch (thrown) {
+      if (!(thrown instanceof ApiError && saysOlder.has(thrown.code))) throw thrown;
+      if (this.#version === tried) this.#version = await this.#newestServed(tried, signal);
+      if (this.#version === tried) throw thrown;
+      return ask(this.#version);
+    }
   }
 
   /** Reads the whole answer. Errors: as {@link open}. */
@@ -61,13 +89,13 @@ export class Transport {
    * Resolves when a good answer begins. Errors: {@link ApiError} with the agent's own code, `agent-unreachable`,
    * `agent-response-invalid`; what `signal` was aborted with.
    */
-  async open({ method, path, body, headers, signal }: RequestOptions): Promise<Response> {
+  async open({ version, method, path, body, headers, signal }: RequestOptions): Promise<Response> {
     let response: Response;
     try {
       response = await this.#fetch(`${this.url}${path}`, {
         method,
         headers: {
-          [API_VERSION_HEADER]: API_VERSION,
+          [API_VERSION_HEADER]: version,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...headers,
         },
@@ -85,8 +113,24 @@ export class Transport {
   invalid(what: string, cause?: unknown): Error {
     return clientErrors.error(
       'agent-response-invalid',
-      `What answers at ${this.url} does not speak agent API ${API_VERSION}: ${what}; check the URL and both releases.`,
+      `What answers at ${this.url} does not speak agent API ${this.#version}: ${what}; check the URL and both releases.`,
       cause,
+    );
+  }
+
+  async #newestServed(version: AgentApiVersion, signal: AbortSignal | undefined): Promise<AgentApiVersion> {
+    const text = await this.send({ version, method: 'GET', path: '/', signal });
+    let served: readonly string[];
+    try {
+      served = agentGreeting.parse(JSON.parse(text)).apiVersions;
+    } catch (cause) {
+      throw this.invalid('it does not say which versions it serves', cause);
+    }
+    const common = AGENT_API_VERSIONS.findLast((ours) => served.includes(ours));
+    if (common !== undefined) return common;
+    throw clientErrors.error(
+      'agent-version-unsupported',
+      `The agent at ${this.url} serves agent API ${served.join(', ') || '(none)'}, and this client speaks ${AGENT_API_VERSIONS.join(', ')}; upgrade the older one.`,
     );
   }
 

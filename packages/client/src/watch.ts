@@ -1,5 +1,12 @@
 /** Follows a migration over its event stream, and comes back to it when the connection is lost. */
-import { agentPath, type MigrationEvent, migrationEvent } from '@drover/protocol/agent';
+import {
+  type AgentApiVersion,
+  agentPath,
+  eventFromV1,
+  type MigrationEvent,
+  migrationEvent,
+  migrationEventV1,
+} from '@drover/protocol/agent';
 import { ApiError, clientErrors } from './errors.js';
 import { readEvents } from './event-stream.js';
 import type { Transport } from './transport.js';
@@ -36,12 +43,19 @@ export async function* watchMigration(
     signal?.addEventListener('abort', abort, { once: true });
     let silence = setTimeout(() => connection.abort(), silenceMs);
     try {
-      const response = await transport.open({
-        method: 'GET',
-        path,
-        headers: lastId === '' ? {} : { 'last-event-id': lastId },
-        signal: connection.signal,
-      });
+      const { version, response } = await transport.inCommonVersion(
+        async (asked) => ({
+          version: asked,
+          response: await transport.open({
+            version: asked,
+            method: 'GET',
+            path,
+            headers: lastId === '' ? {} : { 'last-event-id': lastId },
+            signal: connection.signal,
+          }),
+        }),
+        connection.signal,
+      );
       if (!response.body) throw transport.invalid('the event stream has no body');
       const alive = () => {
         clearTimeout(silence);
@@ -50,7 +64,7 @@ export async function* watchMigration(
         wait = BACKOFF_MS[0];
       };
       for await (const { id: eventId, data } of readEvents(response.body, alive)) {
-        const event = parseEvent(transport, data);
+        const event = parseEvent(transport, version, data);
         lastId = eventId;
         yield event;
         if (event.kind === 'ended') return;
@@ -81,9 +95,12 @@ function mayComeBack(thrown: unknown): boolean {
   return !(thrown instanceof Error && 'code' in thrown && thrown.code === 'agent-response-invalid');
 }
 
-function parseEvent(transport: Transport, data: string): MigrationEvent {
+function parseEvent(transport: Transport, version: AgentApiVersion, data: string): MigrationEvent {
   try {
-    return migrationEvent.parse(JSON.parse(data));
+    const document: unknown = JSON.parse(data);
+    return version === '1.0.0'
+      ? eventFromV1(migrationEventV1.parse(document))
+      : migrationEvent.parse(document);
   } catch (cause) {
     throw transport.invalid('an event of the stream is not one of the API', cause);
   }

@@ -13,8 +13,10 @@ const instance = {
     cpus: 1,
     memoryMiB: 64,
     machineType: 'q35',
-    cpu: { model: 'qemu64', features: {} },
+    cpu: { model: 'qemu64', features: {}, cpuid: [] },
     accelerator: 'auto',
+    smbios: null,
+    clock: 'wall',
     boot: { from: 'kernel', kernel: '/boot/vmlinuz', cmdline: '' },
     components: {},
   },
@@ -50,7 +52,7 @@ describe('the client', () => {
     expect(asked[0]).toMatchObject({
       method: 'POST',
       url: '/instances/a%20b%2Fc/stop',
-      headers: { 'api-version': '1.0.0', 'content-type': 'application/json' },
+      headers: { 'api-version': '2.0.0', 'content-type': 'application/json' },
       body: '{"force":true}',
     });
     await client.getInstance('web-1');

@@ -1,17 +1,13 @@
 import { quoteBriefly } from '@drover/types';
+import type { PathParameter } from '../endpoint.js';
 import { protocolErrors } from '../errors.js';
-import { agentEndpoints } from './contract.js';
+import { agentEndpoints } from './versions.js';
 
 export type AgentEndpointName = keyof typeof agentEndpoints;
 
-/** The parameters in a path: `/instances/{instance}/log` → `instance`. */
-type PathParameters<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
-  ? Name | PathParameters<Rest>
-  : never;
-
 /** Parameters of an endpoint's path; an empty object where it has none. */
 export type AgentPathParameters<Name extends AgentEndpointName> = {
-  readonly [Parameter in PathParameters<(typeof agentEndpoints)[Name]['path']>]: string;
+  readonly [Parameter in PathParameter<(typeof agentEndpoints)[Name]['path']>]: string;
 };
 
 /**

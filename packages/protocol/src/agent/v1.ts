@@ -1,108 +1,85 @@
 /**
- * The agent API, version 1.0.0: control plane and CLI → host agent. The server's version rule: agents are upgraded first
- * and serve every version in {@link AGENT_API_VERSIONS}; a client names one in the header `api-version`.
+ * The agent API, version 1.0.0: control plane and CLI → host agent. Frozen: this is what release 0.1 serves and asks for, so the
+ * file changes only in its comments. A change is a new version in a new module; `versions.ts` says how.
  */
 import {
-  hostSchema,
-  instanceSpecSchema,
-  migrationPhaseSchema,
-  migrationProgressSchema,
-  migrationReportSchema,
-  migrationSettingsSchema,
-  migrationStateSchema,
-  vmmStateSchema,
+  hostV1,
+  instanceSpecV1,
+  migrationPhaseV1,
+  migrationProgressV1,
+  migrationReportV1,
+  migrationSettingsV1,
+  migrationStateV1,
+  vmmStateV1,
 } from '@drover/types';
 import { z } from 'zod';
-
-export const AGENT_API_VERSIONS = ['1.0.0'] as const;
-export const API_VERSION_HEADER = 'api-version';
-
-export const errorBody = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
-/** Every error response. */
-export const errorResponse = z.object({ error: errorBody });
+import type { ApiVersion, Endpoints } from '../endpoint.js';
+import { errorBody } from '../http-error.js';
 
 /** A stored document: the envelope that instance specs travel in. */
-export const specEnvelope = z.object({
+export const specEnvelopeV1 = z.object({
   schema: z.literal('drover.instance-spec'),
   version: z.int().min(1),
   body: z.unknown(),
 });
 
-export const instanceView = z.object({
+export const instanceViewV1 = z.object({
   id: z.uuid(),
   name: z.string(),
-  /** Latest version of the spec, defaults filled in. */
-  spec: instanceSpecSchema,
-  state: vmmStateSchema,
+  /** Defaults filled in. */
+  spec: instanceSpecV1,
+  state: vmmStateV1,
   /** Console socket and log on the host, for tools that run there; null without a process. */
   consoleSocket: z.string().nullable(),
   logFile: z.string().nullable(),
 });
 
-export const createInstanceBody = z.strictObject({
+export const createInstanceBodyV1 = z.strictObject({
   id: z.uuid().optional(),
-  spec: specEnvelope,
+  spec: specEnvelopeV1,
   start: z.boolean().default(false),
 });
-export const stopInstanceBody = z.strictObject({ force: z.boolean().default(false) });
+export const stopInstanceBodyV1 = z.strictObject({ force: z.boolean().default(false) });
 
-export const startMigrationBody = z.strictObject({
+export const startMigrationBodyV1 = z.strictObject({
   /** Id or name. */
   instance: z.string(),
   destination: z.strictObject({ host: z.string(), port: z.int().min(1).max(65_535) }),
-  settings: migrationSettingsSchema,
+  settings: migrationSettingsV1,
 });
 
-export const migrationView = z.object({
+export const migrationViewV1 = z.object({
   id: z.uuid(),
   instanceId: z.uuid(),
   instanceName: z.string(),
   role: z.enum(['source', 'destination']),
   /** The other side as host:port. */
   peer: z.string(),
-  state: migrationStateSchema,
-  phase: migrationPhaseSchema,
-  progress: migrationProgressSchema.nullable(),
-  report: migrationReportSchema.nullable(),
+  state: migrationStateV1,
+  phase: migrationPhaseV1,
+  progress: migrationProgressV1.nullable(),
+  report: migrationReportV1.nullable(),
   error: errorBody.nullable(),
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime().nullable(),
 });
 
 /** Events of `GET /migrations/{id}/events` (SSE): `id` counts from 1 and serves `Last-Event-ID`. */
-export const migrationEvent = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('progress'), at: z.iso.datetime(), progress: migrationProgressSchema }),
+export const migrationEventV1 = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('progress'), at: z.iso.datetime(), progress: migrationProgressV1 }),
   z.object({ kind: z.literal('note'), at: z.iso.datetime(), message: z.string() }),
-  z.object({ kind: z.literal('ended'), at: z.iso.datetime(), migration: migrationView }),
+  z.object({ kind: z.literal('ended'), at: z.iso.datetime(), migration: migrationViewV1 }),
 ]);
 
-export type ErrorResponse = z.output<typeof errorResponse>;
-export type InstanceView = z.output<typeof instanceView>;
-export type MigrationView = z.output<typeof migrationView>;
-export type MigrationEvent = z.output<typeof migrationEvent>;
-export type CreateInstanceBody = z.input<typeof createInstanceBody>;
-export type StartMigrationBody = z.input<typeof startMigrationBody>;
-
-/** One endpoint: what the server validates and the client is typed by. */
-export interface Endpoint {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  readonly path: string;
-  readonly summary: string;
-  readonly body: z.ZodType | null;
-  readonly query: z.ZodType | null;
-  readonly response: z.ZodType | 'text' | 'sse' | 'websocket';
-  readonly status: number;
-}
-
 /** Path parameters `{instance}` take an id or a name. */
-export const agentEndpoints = {
+export const agentEndpointsV1 = {
   getHost: {
     method: 'GET',
     path: '/host',
     summary: 'Who this agent is and what it accepts.',
     body: null,
     query: null,
-    response: hostSchema,
+    response: hostV1,
     status: 200,
   },
   listInstances: {
@@ -111,16 +88,16 @@ export const agentEndpoints = {
     summary: 'Every instance on this host.',
     body: null,
     query: null,
-    response: z.object({ items: z.array(instanceView) }),
+    response: z.object({ items: z.array(instanceViewV1) }),
     status: 200,
   },
   createInstance: {
     method: 'POST',
     path: '/instances',
     summary: 'Make an instance; started only when asked.',
-    body: createInstanceBody,
+    body: createInstanceBodyV1,
     query: null,
-    response: instanceView,
+    response: instanceViewV1,
     status: 201,
   },
   getInstance: {
@@ -129,7 +106,7 @@ export const agentEndpoints = {
     summary: 'One instance.',
     body: null,
     query: null,
-    response: instanceView,
+    response: instanceViewV1,
     status: 200,
   },
   startInstance: {
@@ -138,16 +115,16 @@ export const agentEndpoints = {
     summary: 'Start a stopped instance.',
     body: null,
     query: null,
-    response: instanceView,
+    response: instanceViewV1,
     status: 200,
   },
   stopInstance: {
     method: 'POST',
     path: '/instances/{instance}/stop',
     summary: 'Stop the VMM; forced, without asking the guest.',
-    body: stopInstanceBody,
+    body: stopInstanceBodyV1,
     query: null,
-    response: instanceView,
+    response: instanceViewV1,
     status: 200,
   },
   deleteInstance: {
@@ -188,9 +165,9 @@ export const agentEndpoints = {
     method: 'POST',
     path: '/migrations',
     summary: 'Move an instance of this host to a peer.',
-    body: startMigrationBody,
+    body: startMigrationBodyV1,
     query: null,
-    response: migrationView,
+    response: migrationViewV1,
     status: 202,
   },
   listMigrations: {
@@ -199,7 +176,7 @@ export const agentEndpoints = {
     summary: 'Migrations that this agent took part in.',
     body: null,
     query: null,
-    response: z.object({ items: z.array(migrationView) }),
+    response: z.object({ items: z.array(migrationViewV1) }),
     status: 200,
   },
   getMigration: {
@@ -208,7 +185,7 @@ export const agentEndpoints = {
     summary: 'One migration.',
     body: null,
     query: null,
-    response: migrationView,
+    response: migrationViewV1,
     status: 200,
   },
   cancelMigration: {
@@ -217,7 +194,7 @@ export const agentEndpoints = {
     summary: 'Cancel before the handover; answers when it has ended.',
     body: null,
     query: null,
-    response: migrationView,
+    response: migrationViewV1,
     status: 200,
   },
   watchMigration: {
@@ -227,6 +204,38 @@ export const agentEndpoints = {
     body: null,
     query: null,
     response: 'sse',
+    event: migrationEventV1,
     status: 200,
   },
-} as const satisfies Record<string, Endpoint>;
+} as const satisfies Endpoints;
+
+export type AgentEndpointsV1 = typeof agentEndpointsV1;
+export type InstanceViewV1 = z.output<typeof instanceViewV1>;
+export type MigrationViewV1 = z.output<typeof migrationViewV1>;
+export type MigrationEventV1 = z.output<typeof migrationEventV1>;
+export type CreateInstanceBodyV1 = z.output<typeof createInstanceBodyV1>;
+export type StartMigrationBodyV1 = z.output<typeof startMigrationBodyV1>;
+
+export const agentApiV1 = {
+  version: '1.0.0',
+  endpoints: agentEndpointsV1,
+  components: {
+    requests: {
+      CreateInstance: createInstanceBodyV1,
+      InstanceSpecEnvelope: specEnvelopeV1,
+      StopInstance: stopInstanceBodyV1,
+      StartMigration: startMigrationBodyV1,
+      MigrationSettings: migrationSettingsV1,
+    },
+    answers: {
+      Host: hostV1,
+      Instance: instanceViewV1,
+      InstanceSpec: instanceSpecV1,
+      VmmState: vmmStateV1,
+      Migration: migrationViewV1,
+      MigrationEvent: migrationEventV1,
+      MigrationProgress: migrationProgressV1,
+      MigrationReport: migrationReportV1,
+    },
+  },
+} as const satisfies ApiVersion;

@@ -1,0 +1,2 @@
+export * from './doorbell.js';
+export * from './upcall.js';
