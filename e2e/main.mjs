@@ -1,14 +1,16 @@
 /**
- * Runs the end-to-end suites: builds the guests while there is a network, then starts vitest in a private network namespace,
- * so that nothing the tests send can leave this machine and nothing they make outlives them.
+ * Runs the end-to-end suites: builds the guests while there is a network, lays out the releases, then starts vitest in a private
+ * network namespace, so that nothing the tests send can leave this machine and nothing they make outlives them.
  *
  *   node e2e/main.mjs [VITEST ARGUMENTS]
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildGuests } from '../tools/guest/build.mjs';
+import { layOutBuilds } from './upgrade/lay-out-builds.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..');
@@ -43,9 +45,19 @@ const vitest = [
 ];
 const command =
   why === null ? ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...vitest] : vitest;
-const { status } = spawnSync(command[0] ?? '', command.slice(1), {
-  cwd: here,
-  env: environment,
-  stdio: 'inherit',
-});
-process.exitCode = status ?? 1;
+// An interrupt ends the tests, which have the same terminal; this process stays to clean up after them.
+process.on('SIGINT', () => {});
+const folder = mkdtempSync(join(tmpdir(), 'drover-builds-'));
+try {
+  const laidOut = layOutBuilds(root, folder);
+  if ('builds' in laidOut) environment.DROVER_E2E_BUILDS = JSON.stringify(laidOut.builds);
+  else environment.DROVER_E2E_NO_BUILDS = laidOut.missing;
+  const { status } = spawnSync(command[0] ?? '', command.slice(1), {
+    cwd: here,
+    env: environment,
+    stdio: 'inherit',
+  });
+  process.exitCode = status ?? 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

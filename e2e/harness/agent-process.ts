@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { AgentClient } from '@drover/client';
-import { agentCommand } from './paths.js';
+import { type Build, thisCheckout } from './build.js';
 import type { HostNetwork } from './topology.js';
 
 const readyTimeoutMs = 20_000;
@@ -20,6 +20,7 @@ export interface AgentProcessOptions {
 
 export class AgentProcess {
   readonly #options: AgentProcessOptions;
+  #build = thisCheckout;
   #child: ChildProcess | null = null;
   #ready: { url: string; peer: { host: string; port: number } } | null = null;
 
@@ -60,7 +61,7 @@ export class AgentProcess {
     const { name, directory, network, environment } = this.#options;
     const [command = '', ...prefix] = [
       ...(network.namespace === null ? [] : ['ip', 'netns', 'exec', network.namespace]),
-      ...agentCommand,
+      ...this.#build.command,
     ];
     const log = openSync(join(directory, 'agent.log'), 'a');
     const child = spawn(
@@ -86,6 +87,14 @@ export class AgentProcess {
       });
     });
     this.#ready = JSON.parse(ready);
+  }
+
+  /** From now on the agent is of this build: unless it was already, it is ended and started on the same directories. Guests go on (R11). */
+  async become(build: Build, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    if (this.#build === build && this.#ready !== null) return;
+    this.#build = build;
+    await this.end(signal);
+    await this.start();
   }
 
   /** Ends the agent, politely or not, and waits for it. Guests go on (R11). */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { agentCommand } from './paths.js';
+import { type Build, thisCheckout } from './build.js';
 
 export interface CommandResult {
   readonly code: number | null;
@@ -8,8 +8,12 @@ export interface CommandResult {
 }
 
 /** Runs the `drover` command as a person does, with something on its standard input. */
-export function drover(args: readonly string[], input = '', timeoutMs = 30_000): Promise<CommandResult> {
-  const [command = '', ...prefix] = agentCommand;
+export function drover(
+  args: readonly string[],
+  input = '',
+  { build = thisCheckout, timeoutMs = 30_000 }: { build?: Build; timeoutMs?: number } = {},
+): Promise<CommandResult> {
+  const [command = '', ...prefix] = build.command;
   const child = spawn(command, [...prefix, ...args], { stdio: 'pipe', timeout: timeoutMs });
   let stdout = '';
   let stderr = '';

@@ -11,15 +11,15 @@ export interface Guest {
   readonly meter: BeatMeter;
 }
 
-/** Creates and starts a guest and waits until its working set is filled. */
+/** Creates and starts a guest and waits until its working set is filled. `specVersion`: the one that the spec is sent in. */
 export async function startGuest(
   agent: AgentProcess,
   spec: InstanceSpecInput,
-  readyMs = 90_000,
+  { readyMs = 90_000, specVersion = 1 }: { readyMs?: number; specVersion?: number } = {},
 ): Promise<Guest> {
   const meter = new BeatMeter();
   const created = await agent.client.createInstance({
-    spec: { schema: INSTANCE_SPEC_SCHEMA, version: 1, body: spec },
+    spec: { schema: INSTANCE_SPEC_SCHEMA, version: specVersion, body: spec },
     start: true,
   });
   meter.attach(consoleOf(created));

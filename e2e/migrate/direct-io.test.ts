@@ -41,7 +41,7 @@ describe.skipIf(linuxMissing !== null)(
             image: { kind: 'file-storage', path: disk.path, format: 'raw', cache: 'none', readOnly: true },
           },
         }),
-        120_000,
+        { readyMs: 120_000 },
       );
       await blocksChecked(guest, windowBlocks);
       for (const [from, to] of [

@@ -10,7 +10,7 @@ describe.skipIf(linuxMissing !== null)(
 
     it('that writes 20,000 pages a second to 512 MiB moves there and back, alive and right (R1, R3)', async () => {
       const spec = linuxSpec({ name: 'linux', memoryMiB: 1024, pages: 131_072, rate: 20_000 });
-      const guest = await startGuest(hosts.a, spec, 120_000);
+      const guest = await startGuest(hosts.a, spec, { readyMs: 120_000 });
       for (const [from, to] of [
         [hosts.a, hosts.b],
         [hosts.b, hosts.a],

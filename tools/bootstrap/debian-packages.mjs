@@ -20,6 +20,7 @@ const needed = [
   { proof: ['/sbin/ip', '/usr/sbin/ip'], package: 'iproute2', for: "the e2e suites' network namespaces" },
   { proof: ['/usr/include/fuse3/fuse.h'], package: 'libfuse3-dev', for: "the e2e suites' slow disk" },
   { proof: ['/usr/bin/fusermount3'], package: 'fuse3', for: "the e2e suites' slow disk" },
+  { proof: ['/usr/bin/xz'], package: 'xz-utils', for: 'release archives' },
   { proof: ['/usr/bin/pkg-config'], package: 'pkg-config', for: "the e2e suites' slow disk" },
 ];
 
