@@ -8,7 +8,7 @@ import { CommanderError } from 'commander';
  * | 0 | done |
  * | 1 | failed |
  * | 2 | usage or bad input; nothing was asked of anyone |
- * | 3 | refused by the other side: an agent, or the destination of a migration |
+ * | 3 | refused: by an agent, by the destination of a migration, or `drover compat` found a direction that would be |
  * | 4 | cancelled |
  * | 5 | in doubt: the outcome is not known, or this command stopped watching before it was |
  */

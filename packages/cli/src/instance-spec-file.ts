@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { text as readAll } from 'node:stream/consumers';
 import {
   DOCUMENT_LIMITS,
   type InstanceSpec,
@@ -11,6 +9,7 @@ import {
 } from '@drover/types';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { cliErrors } from './errors.js';
+import { readInputFile, titleOf } from './input-file.js';
 
 /**
  * Reads an instance spec from a file, or from `stdin` for `-`: JSON, as an envelope {schema, version, body} or as a bare body, or
@@ -22,26 +21,29 @@ export async function readInstanceSpecFile(
   path: string,
   stdin: NodeJS.ReadableStream,
 ): Promise<InstanceSpec> {
-  const title = path === '-' ? 'standard input' : path;
-  return parseInstanceSpecText(await readText(path, stdin), title);
+  const title = titleOf(path);
+  return parseInstanceSpec(textOf(await readInputFile(path, stdin), title), title);
 }
 
-/** Reads the text of a spec; `title` names it in sentences. See {@link readInstanceSpecFile}. */
-export function parseInstanceSpecText(text: string, title: string): InstanceSpec {
+function textOf(bytes: Uint8Array, title: string): string {
+  if (bytes.length > DOCUMENT_LIMITS.maxBytes) {
+    throw cliErrors.error(
+      'cli-spec-malformed',
+      `The spec in ${title} is larger than ${DOCUMENT_LIMITS.maxBytes} bytes.`,
+    );
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw cliErrors.error('cli-spec-malformed', `The spec in ${title} is not a text in UTF-8.`, cause);
+  }
+}
+
+function parseInstanceSpec(text: string, title: string): InstanceSpec {
   // A TOML document never begins with a brace, and a JSON spec always does.
   const document = text.trimStart().startsWith('{') ? fromJson(text, title) : fromToml(text, title);
   if (isEnvelope(document)) return readInstanceSpec(document);
   return readInstanceSpec(writeInstanceSpec(document as InstanceSpecInput));
-}
-
-async function readText(path: string, stdin: NodeJS.ReadableStream): Promise<string> {
-  if (path === '-') return readAll(stdin);
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw cliErrors.error('cli-file-unreadable', `The spec file ${path} cannot be read: ${reason}.`, cause);
-  }
 }
 
 function fromJson(text: string, title: string): unknown {
@@ -51,12 +53,6 @@ function fromJson(text: string, title: string): unknown {
 }
 
 function fromToml(text: string, title: string): unknown {
-  if (text.length > DOCUMENT_LIMITS.maxBytes) {
-    throw cliErrors.error(
-      'cli-spec-malformed',
-      `The spec in ${title} is larger than ${DOCUMENT_LIMITS.maxBytes} bytes.`,
-    );
-  }
   try {
     return plainTables(parseToml(text));
   } catch (cause) {

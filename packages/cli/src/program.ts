@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addAgentCommand } from './commands/agent.js';
+import { addCompatCommand } from './commands/compat.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addInstanceCommands } from './commands/instance.js';
 import { addMigrateCommand } from './commands/migrate.js';
@@ -26,6 +27,7 @@ export function createProgram(context: CommandContext): Command {
   addMigrateCommand(program, context);
   addMigrationCommands(program, context);
   addVersionCommand(program, context);
+  addCompatCommand(program, context);
   return program;
 }
 
@@ -34,6 +36,6 @@ Exit codes:
   0  done
   1  failed
   2  usage or bad input
-  3  refused by the other side
+  3  refused: by an agent, by the destination, or by a comparison of manifests
   4  cancelled
   5  in doubt: the outcome is not known`;

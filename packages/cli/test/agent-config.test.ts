@@ -46,6 +46,11 @@ describe('the configuration of an agent', () => {
     expect(config.listen).toEqual({ host: '::1', port: 0 });
   });
 
+  it('reads a list of versions', async () => {
+    const config = await loadAgentConfig({ ...nothing, environment: { DROVER_PEER_VERSIONS: '1,2' } });
+    expect(config['peer-versions']).toEqual([1, 2]);
+  });
+
   it.each([
     [
       'an unknown key of the file',
@@ -76,6 +81,13 @@ describe('the configuration of an agent', () => {
       /^DROVER_LISTEN: is not HOST:PORT/,
     ],
     ['a wrong value of a flag', '', {}, { listen: 'h:70000' }, /^--listen: is not HOST:PORT/],
+    [
+      'no list of versions',
+      '',
+      {},
+      { 'peer-versions': '1-2' },
+      /^--peer-versions: is not a list of versions/,
+    ],
     ['a relative directory', '', {}, { 'state-dir': 'x' }, /^--state-dir: is not an absolute path/],
     ['a file that is not TOML', 'name web', {}, {}, /agent\.toml is not TOML: .+ at line 1/],
   ])('refuses %s by name', async (_, text, environment, flags, sentence) => {

@@ -11,7 +11,7 @@ const ready: HostFacts = {
   tracking: { userfaultfd: good, asyncWriteProtect: good, pagemapScan: good },
   kvm: { kind: 'full', detail: '' },
   addonProblem: null,
-  qemu: { version: '7.2.22', unusable: null },
+  qemu: { version: '7.2.22', unusable: null, machineTypes: ['pc-q35-7.2'], accelerators: ['kvm', 'tcg'] },
   shimLibrary: '/opt/drover/libdrover-shim.so',
   memoryTotalKiB: 16 * 1024 * 1024,
   memoryAvailableKiB: 8 * 1024 * 1024,

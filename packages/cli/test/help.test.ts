@@ -69,13 +69,3 @@ describe('help', () => {
     expect(code).toBe(ExitCode.usage);
   });
 });
-
-describe('drover version', () => {
-  it('gives every version window as JSON (R7)', async () => {
-    const { stdout } = await run('version', '--json');
-    expect(JSON.parse(stdout)).toEqual({
-      release: '0.1.0',
-      accepts: { peerProtocol: [1], instanceSpec: [1], vmmState: [1], agentApi: ['1.0.0'] },
-    });
-  });
-});

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { INSTANCE_SPEC_VERSIONS, writeInstanceSpec } from '@drover/types';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { spec } from './support/documents.js';
 import { type FakeAgent, type FakeAgentScript, startFakeAgent } from './support/fake-agent.js';
@@ -23,9 +24,9 @@ async function agent(script: FakeAgentScript = {}): Promise<FakeAgent> {
   return started;
 }
 
-async function file(name: string, text: string): Promise<string> {
+async function file(name: string, content: string | Uint8Array): Promise<string> {
   const path = join(directory, name);
-  await writeFile(path, text);
+  await writeFile(path, content);
   return path;
 }
 
@@ -39,7 +40,8 @@ kernel = "/boot/guest.elf"
 `;
 
 describe('drover instance create', () => {
-  const sent = { spec: { schema: 'drover.instance-spec', version: 1, body: spec }, start: true };
+  const version = INSTANCE_SPEC_VERSIONS.at(-1);
+  const sent = { spec: { schema: 'drover.instance-spec', version, body: spec }, start: true };
 
   it.each([
     ['a TOML file', 'spec.toml', toml],
@@ -47,8 +49,9 @@ describe('drover instance create', () => {
     [
       'a JSON envelope',
       'envelope.json',
-      JSON.stringify({ schema: 'drover.instance-spec', version: 1, body: spec }),
+      JSON.stringify({ schema: 'drover.instance-spec', version, body: spec }),
     ],
+    ['a JSON envelope of an old version', 'old.json', JSON.stringify(writeInstanceSpec(spec, [1]))],
   ])('sends %s in an envelope of the latest version', async (_, name, text) => {
     const { url, requests } = await agent();
     const { code, stdout } = await drover([
@@ -86,6 +89,19 @@ describe('drover instance create', () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     expect(code).toBe(2);
     expect(requests).toEqual([]);
+  });
+
+  it.each([
+    ['that never ends', () => '/dev/zero', /larger than 1048576 bytes.*\[cli-spec-malformed\]/],
+    [
+      'that is no text',
+      () => file('latin.toml', Uint8Array.of(0x6e, 0xe9)),
+      /not a text in UTF-8.*\[cli-spec-malformed\]/,
+    ],
+  ])('refuses a file %s (R6)', async (_, path, sentence) => {
+    const { code, stderr } = await drover(['instance', 'create', await path()]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(sentence);
   });
 
   it('names the file that it cannot read', async () => {

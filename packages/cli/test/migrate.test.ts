@@ -154,11 +154,57 @@ describe('drover migrate', () => {
     expect(source.requests).toHaveLength(0);
   });
 
+  it('gives the destination the backends that --backend names, whole, as the source has them otherwise', async () => {
+    const { source, command } = await pair({ events: [endedEvent(completed)] });
+    const change = [
+      '--backend',
+      'disk0-file.path=/mnt/other=1.raw',
+      '--backend',
+      'disk0-file.cache=writeback',
+    ];
+    const { code } = await drover([...command, ...change]);
+    expect(code).toBe(0);
+    expect(source.requests.map(({ endpoint }) => endpoint).slice(0, 2)).toEqual([
+      'getInstance',
+      'startMigration',
+    ]);
+    expect(source.requests[1]?.body).toMatchObject({
+      backends: {
+        'disk0-file': {
+          kind: 'file-storage',
+          path: '/mnt/other=1.raw',
+          format: 'raw',
+          cache: 'writeback',
+          readOnly: false,
+        },
+      },
+    });
+  });
+
+  it.each([
+    ['a component that is not there', 'disk7.path=/x', /disk7/],
+    ['what every object inherits', 'constructor.path=/x', /constructor/],
+    ['what no component may be called', '__proto__.path=/x', /__proto__/],
+    ['a device', 'disk0.serial=x', /disk0.+not a backend/],
+    ['another kind', 'disk0-file.kind=block-storage', /disk0-file/],
+    ['what the guest sees', 'disk0-file.readOnly=true', /readOnly/],
+    ['a field that it does not have', 'disk0-file.pth=/x', /pth/],
+  ])('refuses --backend for %s, and starts nothing (R7)', async (_, change, sentence) => {
+    const { source, command } = await pair({});
+    const { code, stderr } = await drover([...command, '--backend', change]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^drover: .+\.? \[backend-replacement-invalid\]\n$/);
+    expect(stderr).toMatch(sentence);
+    expect(source.requests.map(({ endpoint }) => endpoint)).not.toContain('startMigration');
+  });
+
   it.each([
     ['a bandwidth without a unit', ['--bandwidth', '12']],
     ['a fraction of a millisecond', ['--max-downtime', '0.5ms']],
     ['too many connections', ['--connections', '65']],
     ['an unknown option', ['--conections', '2']],
+    ['a backend without a field', ['--backend', 'disk0=/x']],
+    ['a backend field twice', ['--backend', 'a.path=/x', '--backend', 'a.path=/y']],
   ])('refuses %s before anybody is asked', async (_, extra) => {
     const { source, destination, command } = await pair({});
     const { code, stderr, stdout } = await drover([...command, ...extra]);

@@ -14,7 +14,7 @@ describe('a migration that was refused', () => {
     expect(wasRefused(failedIn('preparing', 'memory-insufficient'))).toBe(true);
   });
 
-  it.each(['peer-unreachable', 'peer-closed', 'control-lost', 'guest-ended', 'native-connection-lost'])(
+  it.each(['peer-unreachable', 'peer-closed', 'peer-silent', 'guest-ended', 'native-connection-lost'])(
     'is not one that failed with %s while the agents found together',
     (code) => {
       expect(wasRefused(failedIn('connecting', code))).toBe(false);

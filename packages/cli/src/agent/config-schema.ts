@@ -14,6 +14,12 @@ const address = z.string().transform((text, issues) => {
   return z.NEVER;
 });
 
+/** `1`, `1,2`. */
+const versions = z
+  .string()
+  .regex(/^[1-9]\d{0,4}(,[1-9]\d{0,4})*$/, 'is not a list of versions, for example 1,2')
+  .transform((text) => text.split(',').map(Number));
+
 const directory = z.string().min(1, 'is empty').startsWith('/', 'is not an absolute path');
 
 /**
@@ -37,6 +43,8 @@ export const agentConfigSchema = z.strictObject({
   'peer-listen': address.prefault('127.0.0.1:7701'),
   /** Name or address that others shall use for `peer-listen`; needed where that is a wildcard. */
   'peer-advertise': z.string().min(1).max(253).optional(),
+  /** Versions of the peer protocol to speak, without a gap; all of this release by default. For a fleet that is being upgraded. */
+  'peer-versions': versions.optional(),
   /** QEMU to start guests with; looked up in PATH where it is not a path. */
   'qemu-binary': z.string().min(1).optional(),
   'log-level': z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),

@@ -13,6 +13,7 @@ export interface AgentFlags {
   readonly listen?: string;
   readonly peerListen?: string;
   readonly peerAdvertise?: string;
+  readonly peerVersions?: string;
   readonly qemuBinary?: string;
   readonly logLevel?: string;
 }
@@ -29,6 +30,7 @@ export async function runAgent(flags: AgentFlags, context: CommandContext): Prom
       listen: flags.listen,
       'peer-listen': flags.peerListen,
       'peer-advertise': flags.peerAdvertise,
+      'peer-versions': flags.peerVersions,
       'qemu-binary': flags.qemuBinary,
       'log-level': flags.logLevel,
     },
@@ -49,6 +51,7 @@ export async function runAgent(flags: AgentFlags, context: CommandContext): Prom
 
 function hostAgentOptions(config: AgentConfig): Parameters<typeof startHostAgent>[0] {
   const advertise = config['peer-advertise'];
+  const peerVersions = config['peer-versions'];
   const qemuBinary = config['qemu-binary'];
   return {
     name: config.name,
@@ -56,6 +59,7 @@ function hostAgentOptions(config: AgentConfig): Parameters<typeof startHostAgent
     runDir: config['run-dir'],
     listen: config.listen,
     peerListen: { ...config['peer-listen'], ...(advertise === undefined ? {} : { advertise }) },
+    ...(peerVersions === undefined ? {} : { peerVersions }),
     ...(qemuBinary === undefined ? {} : { qemuBinary }),
   };
 }

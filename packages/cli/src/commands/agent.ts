@@ -17,6 +17,7 @@ export function addAgentCommand(program: Command, context: CommandContext): void
     .option('--listen <host:port>', 'where the agent API listens')
     .option('--peer-listen <host:port>', 'where other agents connect to move guests here')
     .option('--peer-advertise <host>', 'name or address that other agents shall use instead')
+    .option('--peer-versions <list>', 'versions of the peer protocol to speak, e.g. 1; default: all it knows')
     .option('--qemu-binary <path>', 'QEMU to start guests with')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
     .action(async (flags: AgentFlags) => {

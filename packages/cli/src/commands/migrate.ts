@@ -1,6 +1,7 @@
 import { migrationSettingsSchema, parseBandwidth, parseWholeMilliseconds } from '@drover/types';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
+import { type BackendChange, changeBackends, parseBackendChange } from '../migration/backend-option.js';
 import { chooseDisplay, conclude } from '../migration/conclude.js';
 import { followMigration } from '../migration/follow.js';
 import { agentClient, jsonOption, parseAgentUrl, quantity, wholeNumber, withExamples } from './options.js';
@@ -12,6 +13,7 @@ interface MigrateOptions {
   readonly bandwidth?: number;
   readonly maxDowntime?: number;
   readonly verify?: boolean;
+  readonly backend?: readonly BackendChange[];
   readonly timeout?: number;
   readonly json?: boolean;
 }
@@ -43,21 +45,32 @@ export function addMigrateCommand(program: Command, context: CommandContext): vo
       'give up when the switchover is not reached within this (default: 1h)',
       quantity(parseWholeMilliseconds),
     )
+    .option(
+      '--backend <id.field=value>',
+      'what a disk or network is called at the destination, such as disk0.path=/srv/disk0.raw; may be repeated',
+      parseBackendChange,
+    )
     .addOption(jsonOption())
     .action((instance: string, options: MigrateOptions) => migrate(instance, options, context));
   withExamples(
     command,
     'drover migrate web-1 --source http://10.0.0.1:7700 --destination http://10.0.0.2:7700',
     'drover migrate web-1 --source http://a:7700 --destination http://b:7700 --bandwidth 1Gbit --max-downtime 20ms --verify',
+    'drover migrate web-1 --source http://a:7700 --destination http://b:7700 --backend disk0.path=/srv/web-1.raw',
   );
 }
 
 async function migrate(instance: string, options: MigrateOptions, context: CommandContext): Promise<void> {
   const source = agentClient(options.source);
   const destination = await agentClient(options.destination).getHost();
+  const backends =
+    options.backend === undefined
+      ? undefined
+      : changeBackends((await source.getInstance(instance)).spec, options.backend);
   const { id } = await source.startMigration({
     instance,
     destination: destination.peer,
+    ...(backends === undefined ? {} : { backends }),
     settings: {
       ...(options.connections === undefined ? {} : { connections: options.connections }),
       ...(options.bandwidth === undefined ? {} : { bandwidthBytesPerSecond: options.bandwidth }),

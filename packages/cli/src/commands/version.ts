@@ -1,52 +1,35 @@
-import { AGENT_API_VERSIONS, PEER_VERSIONS } from '@drover/protocol';
-import { INSTANCE_SPEC_VERSIONS, VMM_STATE_VERSIONS } from '@drover/types';
+import { releaseCompatibility } from '@drover/protocol';
+import { type Compatibility, writeCompatibility } from '@drover/types';
 import type { Command } from 'commander';
+import { renderManifest } from '../compatibility/manifest.js';
 import type { CommandContext } from '../context.js';
-import { release } from '../release.js';
-import { jsonOption, withExamples } from './options.js';
+import { agentClient, jsonOption, parseAgentUrl, withExamples } from './options.js';
 
-/** What this release is, and every version window that decides whether it works together with another one. */
-export interface VersionDocument {
-  readonly release: string;
-  readonly accepts: {
-    readonly peerProtocol: readonly number[];
-    readonly instanceSpec: readonly number[];
-    readonly vmmState: readonly number[];
-    readonly agentApi: readonly string[];
-  };
-}
-
-export function versionDocument(): VersionDocument {
-  return {
-    release,
-    accepts: {
-      peerProtocol: PEER_VERSIONS,
-      instanceSpec: INSTANCE_SPEC_VERSIONS,
-      vmmState: VMM_STATE_VERSIONS,
-      agentApi: AGENT_API_VERSIONS,
-    },
-  };
+interface VersionOptions {
+  readonly agent?: string;
+  readonly json?: boolean;
 }
 
 export function addVersionCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('version')
-    .description('Print the release and the versions of protocols and documents that it speaks.')
+    .description(
+      'Print the release and every version of protocols and documents that it speaks; with --agent, of a\n' +
+        'host, with its VMMs and the states of their devices. --json prints the compatibility manifest.',
+    )
+    .option('--agent <url>', 'ask this host agent instead of this command', parseAgentUrl)
     .addOption(jsonOption())
-    .action(({ json }: { json?: boolean }) => {
-      const version = versionDocument();
-      if (json) {
-        context.stdout.write(`${JSON.stringify(version)}\n`);
-        return;
-      }
-      const { peerProtocol, instanceSpec, vmmState, agentApi } = version.accepts;
+    .action(async ({ agent, json }: VersionOptions) => {
+      const manifest: Compatibility =
+        agent === undefined ? releaseCompatibility() : await agentClient(agent).getCompatibility();
       context.stdout.write(
-        `drover ${version.release}\n` +
-          `  peer protocol  ${peerProtocol.join(', ')}\n` +
-          `  instance spec  ${instanceSpec.join(', ')}\n` +
-          `  VMM state      ${vmmState.join(', ')}\n` +
-          `  agent API      ${agentApi.join(', ')}\n`,
+        json ? `${JSON.stringify(writeCompatibility(manifest))}\n` : renderManifest(manifest),
       );
     });
-  withExamples(command, 'drover version', 'drover version --json');
+  withExamples(
+    command,
+    'drover version',
+    'drover version --json > this-release.json',
+    'drover version --agent http://10.0.0.1:7700 --json > host-a.json',
+  );
 }

@@ -4,18 +4,24 @@ import type { MigrationView } from '@drover/protocol';
  * Codes of what goes wrong by itself while two agents find together: links, deadlines, the guest. Everything else that ends a
  * migration before its first round is somebody saying no.
  */
-const mishaps: ReadonlySet<string> = new Set([
+export const mishaps: ReadonlySet<string> = new Set([
+  'agent-stopping',
   'bulk-failed',
   'bulk-receive-failed',
   'channel-closed',
-  'control-lost',
+  'cloud-hypervisor-closed',
+  'cloud-hypervisor-timeout',
+  'cloud-hypervisor-violation',
   'destination-journal-failed',
   'destination-misbehaved',
+  'destination-stopping',
   'destination-too-slow',
   'destination-vmm-ended',
   'guest-ended',
+  'guest-panicked',
   'guest-was-reset',
   'internal',
+  'journal-write-failed',
   'migration-interrupted',
   'migration-overdue',
   'migration-timed-out',
@@ -24,11 +30,16 @@ const mishaps: ReadonlySet<string> = new Set([
   'peer-timeout',
   'peer-unreachable',
   'peer-violation',
+  'qmp-closed',
+  'qmp-protocol',
+  'qmp-timeout',
   'source-journal-failed',
   'source-lost',
   'source-misbehaved',
   'source-stopping',
   'tracker-failed',
+  'vmm-ended',
+  'vmm-lost',
 ]);
 
 /** True for a migration that was turned down before a page was sent, by the source's own checks or by the destination. */

@@ -1,5 +1,10 @@
-import type { InstanceView, MigrationEvent, MigrationView } from '@drover/protocol';
-import type { Host, InstanceSpec, MigrationProgress, MigrationReport } from '@drover/types';
+import {
+  type InstanceView,
+  type MigrationEvent,
+  type MigrationView,
+  releaseCompatibility,
+} from '@drover/protocol';
+import type { Compatibility, Host, InstanceSpec, MigrationProgress, MigrationReport } from '@drover/types';
 
 export const INSTANCE_ID = '11111111-1111-4111-8111-111111111111';
 export const MIGRATION_ID = '22222222-2222-4222-8222-222222222222';
@@ -12,25 +17,55 @@ export const spec: InstanceSpec = {
   cpus: 1,
   memoryMiB: 64,
   machineType: 'q35',
-  cpu: { model: 'qemu64', features: {} },
+  cpu: { model: 'qemu64', features: {}, cpuid: [] },
   accelerator: 'auto',
   boot: { from: 'kernel', kernel: '/boot/guest.elf', cmdline: '' },
+  smbios: null,
+  clock: 'wall',
   components: {},
+};
+
+/** What the fake host says of itself. */
+export const compatibility: Compatibility = {
+  ...releaseCompatibility(),
+  host: 'host-b',
+  deviceStates: { 'qemu-stream': [1], 'qemu/virtio-net': [11] },
+  drivers: [
+    {
+      name: 'qemu',
+      version: '7.2.22',
+      machineTypes: ['pc-q35-7.1', 'pc-q35-7.2'],
+      accelerators: ['kvm', 'tcg'],
+      ramModes: ['external'],
+    },
+  ],
 };
 
 export const host: Host = {
   hostId: '44444444-4444-4444-8444-444444444444',
   name: 'host-b',
-  release: '0.1.0',
+  release: compatibility.release,
   peer: { host: '10.0.0.2', port: 7701 },
-  accepts: { peerProtocol: [1], instanceSpec: [1], vmmState: [1] },
+  compatibility,
   drivers: [{ name: 'qemu', version: '7.2.22', ramModes: ['external'], unusable: null }],
 };
 
 export const instance: InstanceView = {
   id: INSTANCE_ID,
   name: 'web-1',
-  spec,
+  spec: {
+    ...spec,
+    components: {
+      disk0: { kind: 'virtio-disk', backend: 'disk0-file' },
+      'disk0-file': {
+        kind: 'file-storage',
+        path: '/srv/a.raw',
+        format: 'raw',
+        cache: 'none',
+        readOnly: false,
+      },
+    },
+  },
   state: {
     vmmId: VMM_ID,
     instanceId: INSTANCE_ID,
@@ -74,6 +109,8 @@ export const report: MigrationReport = {
   tracker: 'pagemap-scan',
   protocolVersion: 1,
   specVersion: 1,
+  deviceStates: { 'qemu-stream': 1 },
+  capabilities: [],
   epoch: '2',
   settings: {
     connections: 2,

@@ -2,15 +2,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text as readAll } from 'node:stream/consumers';
 import {
-  AGENT_API_VERSIONS,
   API_VERSION_HEADER,
   agentEndpoints,
   type Endpoint,
   type MigrationEvent,
   type MigrationView,
+  NEWEST_AGENT_API_VERSION,
 } from '@drover/protocol';
+import { writeCompatibility } from '@drover/types';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { cancelled, host, instance, migration } from './documents.js';
+import { cancelled, compatibility, host, instance, migration } from './documents.js';
 
 type EndpointName = keyof typeof agentEndpoints;
 
@@ -52,6 +53,7 @@ export async function startFakeAgent(script: FakeAgentScript = {}): Promise<Fake
 
   const documents: Partial<Record<EndpointName, () => unknown>> = {
     getHost: () => host,
+    getCompatibility: () => writeCompatibility(compatibility),
     listInstances: () => ({ items: [instance] }),
     createInstance: () => instance,
     getInstance: () => instance,
@@ -80,7 +82,7 @@ export async function startFakeAgent(script: FakeAgentScript = {}): Promise<Fake
     if (found === null)
       return sendError(response, { status: 404, code: 'endpoint-not-found', message: url.pathname });
     const { name, endpoint } = found;
-    if (request.headers[API_VERSION_HEADER] !== AGENT_API_VERSIONS[0]) {
+    if (request.headers[API_VERSION_HEADER] !== NEWEST_AGENT_API_VERSION) {
       return sendError(response, {
         status: 400,
         code: 'api-version-missing',
@@ -103,7 +105,7 @@ export async function startFakeAgent(script: FakeAgentScript = {}): Promise<Fake
       for (const event of events) sendEvent(response, event);
       if (events.at(-1)?.kind === 'ended') response.end();
       else streams.add(response);
-    } else if (endpoint.response !== 'websocket') {
+    } else if (typeof endpoint.response !== 'string') {
       const document = endpoint.response.parse(documents[name]?.());
       response
         .writeHead(endpoint.status, { 'content-type': 'application/json' })
