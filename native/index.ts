@@ -10,7 +10,7 @@
 import { loadAddon } from './load.js';
 
 /** The addon refuses to load when its compiled-in number differs. */
-export const CONTRACT_VERSION = 1;
+export const CONTRACT_VERSION = 2;
 
 /** Guest page size of every format here, bytes. */
 export const PAGE_SIZE = 4096;
@@ -109,6 +109,84 @@ export interface PagemapScanTracker {
   collect(into: DirtyBitmap): Promise<Collected>;
   /** Unregisters. Safe to call at any time and twice. */
   stop(): void;
+}
+
+/** What this host's KVM can do for a machine. */
+export interface KvmHost {
+  readonly maxVcpus: number;
+  readonly trackers: ReadonlyArray<'kvm-dirty-log' | 'kvm-dirty-ring'>;
+}
+
+/** Why a machine ended by itself. */
+export interface KvmEnding {
+  /** `failed`: the guest cannot go on (triple fault, an instruction that KVM cannot emulate). */
+  readonly kind: 'debug-exit' | 'failed';
+  /** What the guest wrote to the debug-exit port (0xf4); null after a failure. */
+  readonly value: number | null;
+  readonly vcpu: number;
+  /** A sentence. */
+  readonly message: string;
+  /** `name=hex` words of that processor, and the bytes at its instruction pointer; empty after a debug exit. */
+  readonly registers: string;
+}
+
+/** The state of one device; never page data. `version` is of the kind's layout (`src/core/kvm/state/SPEC.md`). */
+export interface MachinePayload {
+  readonly instance: string;
+  readonly kind: string;
+  readonly version: number;
+  readonly data: Uint8Array;
+}
+
+export interface KvmMachineOptions {
+  /** The guest's RAM: its first 3 GiB lie at address 0, the rest from 4 GiB. At least 1 MiB. */
+  readonly memory: GuestMemory;
+  readonly vcpus: number;
+  /** KVM has one or the other for a VM's whole life. */
+  readonly tracker: 'kvm-dirty-log' | 'kvm-dirty-ring';
+  /** Called once, if the guest ends by itself; the machine is `ended` then. */
+  readonly onEnd: (ending: KvmEnding) => void;
+}
+
+/**
+ * A VM straight on `/dev/kvm`: processors on threads of their own, a 16550 serial port at 0x3f8, a debug-exit port at 0xf4.
+ * made → boot or loadState → paused ⇄ running → ended. Lives until close(), whoever still refers to it; does not keep the
+ * event loop alive. Nothing needs polling: the console is a socket, and the end is called out.
+ */
+export interface KvmMachine {
+  readonly state: 'made' | 'paused' | 'running' | 'ended';
+  /** The console as a connected stream socket, once; the caller owns the descriptor. Output that is not read in time (64 KiB) is dropped. */
+  takeConsole(): number;
+  /** Loads an ELF with a PVH entry or a Linux bzImage; the machine is paused at its start. */
+  boot(kernel: {
+    readonly kernelPath: string;
+    readonly initrdPath: string | null;
+    readonly commandLine: string;
+  }): Promise<void>;
+  /** Resolves once no guest code runs. After `native-timeout` the pause stays asked for; call again. Nothing to do when paused or ended. */
+  pause(timeoutMs: number): Promise<void>;
+  resume(): void;
+  /** While paused: everything but memory. */
+  saveState(): Promise<MachinePayload[]>;
+  /**
+   * Once, instead of boot, into a machine of as many processors. `wall`: the guest's clocks go on by the wall-clock time since
+   * saveState; `stopped`: from where they stood. Rejects with `native-invalid-argument` (a payload is malformed, missing, there twice,
+   * unknown) or `native-unsupported` (a version, processor feature or register that this host lacks, named); throw the machine away then.
+   */
+  loadState(payloads: readonly MachinePayload[], clock: 'wall' | 'stopped'): Promise<void>;
+  /**
+   * CPUID payloads of a machine at any time: what {@link NativeAddon.missingFeatures} of another host compares before anything moves.
+   */
+  cpuidPayloads(): MachinePayload[];
+  /**
+   * Starts the tracker. It walks no memory: the first collection reports every page and arms it, so collect once before the
+   * first round. As for every tracker, what cannot be known is reported dirty (R5).
+   */
+  startTracking(): Promise<void>;
+  collect(into: DirtyBitmap): Promise<Collected>;
+  stopTracking(): Promise<void>;
+  /** Ends the machine, running or not. */
+  close(): void;
 }
 
 /** Options of the accepting side. */
@@ -246,12 +324,24 @@ export interface NativeAddon {
   tryLock(fd: number): boolean;
   openMemory(regions: readonly RegionRequest[]): GuestMemory;
   createBitmap(memory: GuestMemory): DirtyBitmap;
+  /** A bitmap in shared memory and its descriptor, for another process to open; the caller owns `fd`. */
+  createSharedBitmap(memory: GuestMemory): { readonly bitmap: DirtyBitmap; readonly fd: number };
+  /** The bitmap behind such a descriptor, for memory of the same size; `fd` stays the caller's. */
+  openSharedBitmap(memory: GuestMemory, fd: number): DirtyBitmap;
   createPagemapScanTracker(options: {
     readonly memory: GuestMemory;
     readonly pid: number;
     readonly shimSocket: string;
     readonly timeoutMs: number;
   }): PagemapScanTracker;
+  /** Throws where no machine runs here: `native-unsupported`, `native-permission`. */
+  kvmHost(): KvmHost;
+  /** Throws `native-unsupported`, `native-permission`, `native-limit` (more processors than the host's KVM allows). */
+  createKvmMachine(options: KvmMachineOptions): KvmMachine;
+  /** The payload kinds of a machine's state with the versions this release reads; the last of each is what it writes. */
+  machinePayloadKinds(): Readonly<Record<string, readonly number[]>>;
+  /** Processor features in a machine's CPUID payloads that this host lacks, by name; empty where it can take the machine on. */
+  missingFeatures(payloads: readonly MachinePayload[]): string[];
   listenForPeers(options: PeerListenerOptions): PeerListener;
   createSender(options: BulkSenderOptions): BulkSender;
   createReceiver(options: BulkReceiverOptions): BulkReceiver;

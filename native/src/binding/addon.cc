@@ -3,6 +3,7 @@
 
 #include "binding/async.h"
 #include "binding/bitmap.h"
+#include "binding/machine.h"
 #include "binding/memory.h"
 #include "binding/probe.h"
 #include "binding/tracker.h"
@@ -11,7 +12,7 @@
 namespace drover::binding {
 
 // Kept equal to CONTRACT_VERSION of index.ts.
-constexpr int kContractVersion = 1;
+constexpr int kContractVersion = 2;
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   JsThread::create(env);
@@ -19,6 +20,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   init_memory(env, exports);
   init_bitmap(env, exports);
   init_tracker(env, exports);
+  init_machine(env, exports);
   init_probe(env, exports);
   init_transfer(env, exports);
   return exports;

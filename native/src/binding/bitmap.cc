@@ -1,8 +1,10 @@
 #include "binding/bitmap.h"
 
+#include "binding/arguments.h"
 #include "binding/async.h"
 #include "binding/errors.h"
 #include "binding/memory.h"
+#include "core/memory/memfd.h"
 
 namespace drover::binding {
 
@@ -56,14 +58,43 @@ class DirtyBitmapObject : public Napi::ObjectWrap<DirtyBitmapObject> {
   std::shared_ptr<DirtyBitmap> bitmap_;
 };
 
+Napi::Value wrap(Napi::Env env, std::shared_ptr<DirtyBitmap> bitmap) {
+  return JsThread::of(env)
+      ->class_named(kClassName)
+      .New({Napi::External<std::shared_ptr<DirtyBitmap>>::New(env, &bitmap)});
+}
+
 Napi::Value create_bitmap(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto memory = memory_of(info[0]);
   if (!memory) return throw_error(env, memory.error());
-  auto bitmap = std::make_shared<DirtyBitmap>(memory.value()->pages());
-  return JsThread::of(env)
-      ->class_named(kClassName)
-      .New({Napi::External<std::shared_ptr<DirtyBitmap>>::New(env, &bitmap)});
+  return wrap(env, std::make_shared<DirtyBitmap>(memory.value()->pages()));
+}
+
+Napi::Value create_shared_bitmap(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto memory = memory_of(info[0]);
+  if (!memory) return throw_error(env, memory.error());
+  const uint64_t pages = memory.value()->pages();
+  auto file = create_memfd("dirty-bitmap", DirtyBitmap::bytes_for(pages));
+  if (!file) return throw_error(env, file.error());
+  auto bitmap = DirtyBitmap::over(file.value().get(), pages);
+  if (!bitmap) return throw_error(env, bitmap.error());
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("bitmap", wrap(env, bitmap.take()));
+  result.Set("fd", file.value().release());
+  return result;
+}
+
+Napi::Value open_shared_bitmap(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto memory = memory_of(info[0]);
+  if (!memory) return throw_error(env, memory.error());
+  auto fd = read_integer(info[1], "fd", 0, INT32_MAX);
+  if (!fd) return throw_error(env, fd.error());
+  auto bitmap = DirtyBitmap::over(static_cast<int>(fd.value()), memory.value()->pages());
+  if (!bitmap) return throw_error(env, bitmap.error());
+  return wrap(env, bitmap.take());
 }
 
 }  // namespace
@@ -78,6 +109,8 @@ Result<std::shared_ptr<DirtyBitmap>> bitmap_of(const Napi::Value& value) {
 void init_bitmap(Napi::Env env, Napi::Object exports) {
   DirtyBitmapObject::define(env);
   exports.Set("createBitmap", Napi::Function::New(env, create_bitmap, "createBitmap"));
+  exports.Set("createSharedBitmap", Napi::Function::New(env, create_shared_bitmap, "createSharedBitmap"));
+  exports.Set("openSharedBitmap", Napi::Function::New(env, open_shared_bitmap, "openSharedBitmap"));
 }
 
 }  // namespace drover::binding

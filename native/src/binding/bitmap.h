@@ -10,7 +10,7 @@
 
 namespace drover::binding {
 
-// Adds createBitmap.
+// Adds createBitmap, createSharedBitmap and openSharedBitmap.
 void init_bitmap(Napi::Env env, Napi::Object exports);
 
 // The bitmap behind a DirtyBitmap object; an error when `value` is none.

@@ -47,14 +47,7 @@ class TrackerObject : public Napi::ObjectWrap<TrackerObject> {
     return run_async<Collected>(
         info.Env(),
         [tracker = tracker_, into = bitmap.take()]() -> Result<Collected> { return tracker->collect(*into); },
-        [](Napi::Env env, Collected& collected) -> Napi::Value {
-          Napi::Object result = Napi::Object::New(env);
-          result.Set("dirtyPages", static_cast<double>(collected.dirty_pages));
-          result.Set("complete", collected.complete());
-          result.Set("error", collected.error ? Napi::String::New(env, *collected.error) : env.Null());
-          return result;
-        },
-        [tracker = tracker_] { tracker->stop(); });
+        collected_object, [tracker = tracker_] { tracker->stop(); });
   }
 
   void stop(const Napi::CallbackInfo&) { tracker_->stop(); }
@@ -82,6 +75,14 @@ Napi::Value create_tracker(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+Napi::Value collected_object(Napi::Env env, Collected& collected) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("dirtyPages", static_cast<double>(collected.dirty_pages));
+  result.Set("complete", collected.complete());
+  result.Set("error", collected.error ? Napi::String::New(env, *collected.error) : env.Null());
+  return result;
+}
 
 void init_tracker(Napi::Env env, Napi::Object exports) {
   TrackerObject::define(env);

@@ -1,10 +1,13 @@
 #include "core/dirty/bitmap.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <random>
 #include <thread>
+
+#include "core/memory/memfd.h"
 
 namespace drover {
 namespace {
@@ -100,6 +103,32 @@ TEST(DirtyBitmap, ThreadsThatSetTogetherLoseNoPage) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(bitmap.count(), bitmap.pages());
+}
+
+TEST(DirtyBitmap, InSharedMemoryIsOneForAllWhoMapIt) {
+  auto file = create_memfd("bitmap", DirtyBitmap::bytes_for(100));
+  ASSERT_TRUE(file.ok());
+  auto one = DirtyBitmap::over(file.value().get(), 100), other = DirtyBitmap::over(file.value().get(), 100);
+  ASSERT_TRUE(one.ok() && other.ok());
+  one.value()->set_range(60, 10);
+  EXPECT_EQ(runs_of(*other.value()), (std::vector<PageRun>{{60, 10}}));
+  other.value()->clear();
+  EXPECT_EQ(one.value()->count(), 0u);
+  // What lies past its pages is nobody's, whoever sets it.
+  auto larger = DirtyBitmap::over(file.value().get(), 128);
+  ASSERT_TRUE(larger.ok());
+  larger.value()->set_range(90, 38);
+  EXPECT_EQ(one.value()->count(), 10u);
+  EXPECT_EQ(runs_of(*one.value()), (std::vector<PageRun>{{90, 10}}));
+}
+
+TEST(DirtyBitmap, IsNotMadeOverMemoryThatIsTooSmallOrCanShrink) {
+  auto file = create_memfd("bitmap", DirtyBitmap::bytes_for(100));
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(DirtyBitmap::over(file.value().get(), 129).error().code, Code::invalid_argument);
+  const UniqueFd unsealed(memfd_create("bitmap", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(unsealed.get(), 4096), 0);
+  EXPECT_EQ(DirtyBitmap::over(unsealed.get(), 100).error().code, Code::invalid_argument);
 }
 
 }  // namespace

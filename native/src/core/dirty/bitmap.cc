@@ -1,5 +1,9 @@
 #include "core/dirty/bitmap.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <bit>
 #include <string>
@@ -14,11 +18,33 @@ constexpr uint64_t kAllOnes = ~uint64_t{0};
 
 }  // namespace
 
-DirtyBitmap::DirtyBitmap(uint64_t pages) : pages_(pages), words_((pages + 63) / 64, 0) {}
+DirtyBitmap::DirtyBitmap(uint64_t pages) : pages_(pages), own_((pages + 63) / 64, 0), words_(own_) {}
+
+Result<std::shared_ptr<DirtyBitmap>> DirtyBitmap::over(int fd, uint64_t pages) {
+  const uint64_t bytes = bytes_for(pages);
+  if (bytes == 0) return std::make_shared<DirtyBitmap>(pages);
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return errno_error("fstat", "a shared bitmap");
+  const int seals = ::fcntl(fd, F_GET_SEALS);
+  if (static_cast<uint64_t>(status.st_size) < bytes || seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
+    return Error{Code::invalid_argument, "a shared bitmap of " + std::to_string(pages) + " pages needs a memfd of " +
+                                             std::to_string(bytes) + " bytes that is sealed against shrinking"};
+  }
+  void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (mapped == MAP_FAILED) return errno_error("mmap", "a shared bitmap");
+  return std::shared_ptr<DirtyBitmap>(
+      new DirtyBitmap(pages, std::span(static_cast<uint64_t*>(mapped), bytes / sizeof(uint64_t))));
+}
+
+DirtyBitmap::~DirtyBitmap() {
+  if (own_.empty() && !words_.empty()) ::munmap(words_.data(), words_.size_bytes());
+}
 
 uint64_t DirtyBitmap::word(uint64_t index) const {
   // atomic_ref wants a mutable reference even to load.
-  return Word(const_cast<uint64_t&>(words_[index])).load(kRelaxed);
+  const uint64_t value = Word(const_cast<uint64_t&>(words_[index])).load(kRelaxed);
+  const uint64_t past = (index + 1) * 64;
+  return past <= pages_ ? value : value & (kAllOnes >> (past - pages_));
 }
 
 uint64_t DirtyBitmap::count() const {

@@ -21,6 +21,7 @@
 #include "core/base/result.h"
 #include "core/base/unique_fd.h"
 #include "core/dirty/bitmap.h"
+#include "core/dirty/dirty_tracker.h"
 #include "core/dirty/pagemap_scan.h"
 #include "core/dirty/process_mappings.h"
 #include "core/dirty/shim_client.h"
@@ -28,13 +29,6 @@
 #include "core/memory/guest_memory.h"
 
 namespace drover {
-
-// What one collection found.
-struct Collected {
-  uint64_t dirty_pages = 0;          // pages that this collection reported
-  std::optional<std::string> error;  // set when the set is not known: then every page was reported
-  bool complete() const { return !error; }
-};
 
 // Calls may come from any thread; start and collect wait for each other.
 class PagemapScanTracker {

@@ -1,4 +1,5 @@
-// The agent's end of the shim protocol (src/shim/SPEC.md): a fresh userfaultfd of the VMM on every connection.
+// The agent's end of the shim protocol (packages/protocol/src/shim/SPEC.md): a fresh userfaultfd of the VMM on every
+// connection.
 #pragma once
 
 #include <sys/types.h>

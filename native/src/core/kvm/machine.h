@@ -1,0 +1,117 @@
+// A whole machine on /dev/kvm: memory, processors, serial port, debug-exit port.
+//
+//   made --boot--> paused --resume--> running --pause--> paused
+//     |              ^                   |
+//     +-----load-----+                   +--guest ends or fails--> ended
+//
+// It makes no decision of its own: whoever owns it boots, pauses, moves and ends it. Calls may come from any thread and
+// wait for each other; none but pause() waits for the guest.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/base/unique_fd.h"
+#include "core/dirty/dirty_tracker.h"
+#include "core/dirty/kvm_dirty_ring.h"
+#include "core/kvm/boot/boot.h"
+#include "core/kvm/serial_console.h"
+#include "core/kvm/state/payload.h"
+#include "core/kvm/state/states.h"
+#include "core/kvm/time.h"
+#include "core/kvm/vcpu_thread.h"
+#include "core/kvm/vm.h"
+
+namespace drover::kvm {
+
+// Why a machine ended by itself.
+struct Ending {
+  enum class Kind {
+    debug_exit,  // the guest wrote to the debug-exit port
+    failed,      // it cannot go on: triple fault, an instruction that KVM cannot emulate, an exit nobody knows
+  };
+  Kind kind;
+  uint32_t value = 0;  // what was written to the debug-exit port
+  unsigned vcpu = 0;
+  std::string message{};    // a sentence
+  std::string registers{};  // of that processor, see describe_registers; empty after debug_exit
+};
+
+class Machine {
+ public:
+  // I/O ports: the first serial port of a PC, on interrupt line 4, and QEMU's isa-debug-exit.
+  static constexpr uint16_t kSerialPort = 0x3f8;
+  static constexpr unsigned kSerialLine = 4;
+  static constexpr uint16_t kDebugExitPort = 0xf4;
+
+  struct Options {
+    std::shared_ptr<const GuestMemory> memory;  // at least 1 MiB
+    unsigned vcpus = 1;
+    Tracking tracking = Tracking::dirty_log;
+    DirtyRingSettings ring{};
+    // Once, when the guest ends by itself; on a processor's thread, which must not wait for this machine.
+    std::function<void(const Ending&)> on_end;
+  };
+  enum class State { made, paused, running, ended };
+
+  // Errors: permission, unsupported (no KVM, or it lacks something), limit (more processors than the host's KVM
+  // allows), invalid_argument, system_call.
+  static Result<std::shared_ptr<Machine>> create(Options options);
+  ~Machine();
+
+  State state();
+  // The console's socket, once.
+  Result<UniqueFd> take_console() { return console_->take_reader(); }
+
+  // Puts a kernel into memory and the processors at its start; once, instead of load. Errors: invalid_argument (not a
+  // kernel, does not fit), closed (not a fresh machine).
+  Status boot(const Kernel& kernel);
+  // Errors: closed (never started, or ended).
+  Status resume();
+  // Returns once no guest code runs. Nothing to do while paused or ended. Errors: timeout; the pause stays asked for,
+  // and pause may be called again.
+  Status pause(std::chrono::milliseconds timeout);
+
+  // The whole state but memory. Errors: closed (not paused), system_call.
+  Result<std::vector<Payload>> save();
+  // Takes on a state; once, instead of boot. All of it is read before anything is set. Errors: invalid_argument (a
+  // payload is malformed, missing, there twice, or of no device of this machine), unsupported (a version, a feature or
+  // a register that this host lacks). After an error the machine must be thrown away.
+  Status load(const std::vector<Payload>& payloads, ClockMode mode);
+
+  // What the guest was promised of its processors: the payloads of kind machine/cpuid, at any time.
+  std::vector<Payload> cpuid_payloads();
+
+  // The tracker chosen when it was made. Start and stop at any time; see DirtyTracker.
+  DirtyTracker& tracker() { return *tracker_; }
+
+ private:
+  explicit Machine(Options options);
+  Status assemble();
+  VcpuThread::Next on_exit(Vcpu& vcpu, int failure);
+  VcpuThread::Next on_port(Vcpu& vcpu);
+  VcpuThread::Next fail(const Vcpu& vcpu, const std::string& what);
+  void end(Ending ending);
+  std::vector<Vcpu*> vcpus();
+
+  const Options options_;
+  std::shared_ptr<Vm> vm_;
+  std::unique_ptr<SerialConsole> console_;
+  std::unique_ptr<DirtyTracker> tracker_;
+  std::vector<CpuidState> cpuids_;  // as the guest was promised, one a processor
+  KvmDirtyRing* ring_ = nullptr;    // the tracker, where it is one
+
+  std::mutex operation_;  // one call at a time
+  std::mutex mutex_;      // guards state_
+  State state_ = State::made;
+  // Last: their threads use all of the above, and end first.
+  std::vector<std::unique_ptr<VcpuThread>> threads_;
+};
+
+}  // namespace drover::kvm

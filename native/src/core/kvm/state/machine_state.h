@@ -1,0 +1,36 @@
+// The whole state of a machine but its memory, as plain data, and its payloads.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/kvm/host.h"
+#include "core/kvm/state/payload.h"
+#include "core/kvm/state/states.h"
+
+namespace drover::kvm {
+
+struct MachineState {
+  std::vector<CpuidState> cpuids;  // one a processor, as cpus and time.tscs
+  std::vector<CpuState> cpus;
+  std::array<PicState, 2> pics;
+  IoapicState ioapic;
+  PitState pit;
+  SerialState serial;
+  TimeState time;
+};
+
+// In the newest version of each kind.
+std::vector<Payload> write_payloads(MachineState& state);
+
+// Errors, naming the payload: invalid_argument where one is missing, there twice, cut short, too long, or of no device
+// of a machine with so many processors; unsupported where its version is not one of payload_kinds().
+Result<MachineState> read_payloads(const std::vector<Payload>& payloads, unsigned vcpus);
+
+// The payloads of kind machine/cpuid alone, and the features in them that `host` lacks, each once. Errors as
+// read_payloads.
+std::vector<Payload> write_cpuid_payloads(std::vector<CpuidState>& cpuids);
+Result<std::vector<std::string>> missing_features(const std::vector<Payload>& payloads, const Host& host);
+
+}  // namespace drover::kvm

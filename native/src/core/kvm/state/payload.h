@@ -1,0 +1,31 @@
+// A machine's state as payloads, one for each device.
+//
+// The layouts are declared once, in layouts.h, and little-endian; SPEC.md beside this file is their table. A layout
+// that has been released is never changed: a change is a new version, and an older one stays readable.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace drover::kvm {
+
+struct Payload {
+  std::string instance;  // which one of its kind: "cpu0", "com1"
+  std::string kind;      // what it is: "machine/cpu"
+  uint32_t version;      // of the kind's layout
+  std::vector<uint8_t> data;
+  bool operator==(const Payload&) const = default;
+};
+
+// A kind with the versions that this release reads, in order; the last is what it writes.
+struct PayloadKind {
+  const char* name;
+  std::vector<uint32_t> versions;
+};
+const std::vector<PayloadKind>& payload_kinds();
+
+// "cpu0 (machine/cpu version 1)", for sentences.
+std::string describe(const Payload& payload);
+
+}  // namespace drover::kvm
