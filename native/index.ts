@@ -249,7 +249,7 @@ export interface BulkSenderOptions {
   readonly port: number;
   /** Page channels, 1–64; one more connection carries device state. */
   readonly connections: number;
-  /** Peer protocol version for the preamble. */
+  /** Peer protocol version that the control channel agreed on, 1 or 2. */
   readonly version: number;
   /** 32 bytes that the destination gave in PREPARED; names the migration and proves the right to write. */
   readonly token: Uint8Array;

@@ -269,6 +269,7 @@ describe('bulk transfer', () => {
       [{ connections: 65 }, /connections/],
       [{ port: 0 }, /port/],
       [{ version: 0 }, /version/],
+      [{ version: 3 }, /version must be 1 or 2/],
       [{ token: new Uint8Array(31) }, /token/],
       [{ stallTimeoutMs: 0 }, /stallTimeoutMs/],
       [{ stateSocket: '' }, /stateSocket/],

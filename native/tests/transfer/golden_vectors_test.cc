@@ -1,4 +1,4 @@
-// The golden vectors of the peer protocol, shared with the TypeScript codecs: packages/protocol/vectors/peer-v1.txt.
+// The golden vectors of the peer protocol, shared with the TypeScript codecs: packages/protocol/vectors/peer-v*.txt.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 
 #include "core/simd/crc32c.h"
 #include "core/transfer/frames.h"
+#include "core/transfer/round_digest.h"
 #include "transfer/hex.h"
 
 namespace drover {
@@ -25,8 +26,8 @@ struct Vector {
 };
 
 // Lines of `kind name hex field=value …` and `invalid kind name hex refusal`.
-std::vector<Vector> read_vectors() {
-  std::ifstream file(std::string(DROVER_VECTORS_DIR) + "/peer-v1.txt");
+std::vector<Vector> read_file(uint16_t version) {
+  std::ifstream file(std::string(DROVER_VECTORS_DIR) + "/peer-v" + std::to_string(version) + ".txt");
   std::vector<Vector> vectors;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#') continue;
@@ -44,6 +45,16 @@ std::vector<Vector> read_vectors() {
       vector.fields[word.substr(0, equals)] = word.substr(equals + 1);
     }
     vectors.push_back(vector);
+  }
+  return vectors;
+}
+
+// What must hold for a version: its own vectors, and those of version 1 that it took over.
+std::vector<Vector> vectors_for(uint16_t version) {
+  std::vector<Vector> vectors = read_file(version);
+  if (version == 1) return vectors;
+  for (Vector& vector : read_file(1)) {
+    if (vector.name != "round-end-with-payload-crc") vectors.push_back(std::move(vector));
   }
   return vectors;
 }
@@ -74,9 +85,9 @@ void check_hello(const Vector& vector) {
   EXPECT_TRUE(starts_with(vector.bytes, encode_bulk_hello(hello)));
 }
 
-void check_frame(const Vector& vector) {
+void check_frame(uint16_t version, const Vector& vector) {
   FrameHeader frame;
-  ASSERT_STREQ(refusal_name(decode_frame(vector.bytes, frame)), "ok");
+  ASSERT_STREQ(refusal_name(decode_frame(version, vector.bytes, frame)), "ok");
   EXPECT_EQ(static_cast<uint16_t>(frame.type), number(vector, "type"));
   EXPECT_EQ(frame.region, number(vector, "region"));
   EXPECT_EQ(frame.round, number(vector, "round"));
@@ -91,53 +102,72 @@ void check_frame(const Vector& vector) {
   }
 }
 
-std::string refusal_of(const Vector& vector) {
+void check_digest(const Vector& vector) {
+  RoundDigest digest;
+  size_t frames = 0;
+  for (size_t at = 0; at < vector.bytes.size(); at += kFrameHeaderBytes, frames++) {
+    FrameHeaderBytes header;
+    ASSERT_LE(at + header.size(), vector.bytes.size());
+    std::copy_n(vector.bytes.begin() + static_cast<std::ptrdiff_t>(at), header.size(), header.begin());
+    digest.add(header);
+  }
+  EXPECT_EQ(frames, number(vector, "frames"));
+  EXPECT_EQ(digest.value(), number(vector, "digest"));
+}
+
+std::string refusal_of(uint16_t version, const Vector& vector) {
   Preamble preamble;
   BulkHello hello;
   FrameHeader frame;
   if (vector.kind == "preamble") return refusal_name(decode_preamble(vector.bytes, preamble));
   if (vector.kind == "bulk-hello") return refusal_name(decode_bulk_hello(vector.bytes, hello));
-  return refusal_name(decode_frame(vector.bytes, frame));
+  return refusal_name(decode_frame(version, vector.bytes, frame));
 }
 
-TEST(GoldenVectors, EveryValidOneIsReadAndWrittenBackToTheSameBytes) {
+class GoldenVectors : public ::testing::TestWithParam<uint16_t> {};
+
+TEST_P(GoldenVectors, EveryValidOneIsReadAndWrittenBackToTheSameBytes) {
   std::map<std::string, int> seen;
-  for (const Vector& vector : read_vectors()) {
+  for (const Vector& vector : vectors_for(GetParam())) {
     if (!vector.valid) continue;
     SCOPED_TRACE(vector.name);
     seen[vector.kind]++;
     if (vector.kind == "preamble") check_preamble(vector);
     if (vector.kind == "bulk-hello") check_hello(vector);
-    if (vector.kind == "bulk-frame") check_frame(vector);
+    if (vector.kind == "bulk-frame") check_frame(GetParam(), vector);
+    if (vector.kind == "round-digest") check_digest(vector);
   }
   EXPECT_GE(seen["preamble"], 3);
   EXPECT_GE(seen["bulk-hello"], 3);
   EXPECT_GE(seen["bulk-frame"], 8);
+  EXPECT_EQ(seen["round-digest"], GetParam() == 1 ? 0 : 6);
 }
 
-TEST(GoldenVectors, EveryInvalidOneIsRefusedForItsReason_R6) {
+TEST_P(GoldenVectors, EveryInvalidOneIsRefusedForItsReason_R6) {
   int seen = 0;
-  for (const Vector& vector : read_vectors()) {
-    if (vector.valid || vector.kind == "control-frame") continue;
-    EXPECT_EQ(refusal_of(vector), vector.refusal) << vector.kind << " " << vector.name;
+  for (const Vector& vector : vectors_for(GetParam())) {
+    if (vector.valid) continue;
+    EXPECT_EQ(refusal_of(GetParam(), vector), vector.refusal) << vector.kind << " " << vector.name;
     seen++;
   }
   EXPECT_GE(seen, 20);
 }
 
-TEST(GoldenVectors, EveryPrefixOfAValidOneIsTruncated_R6) {
-  for (const Vector& vector : read_vectors()) {
-    if (!vector.valid || vector.kind == "control-frame") continue;
+TEST_P(GoldenVectors, EveryPrefixOfAValidOneIsTruncated_R6) {
+  for (const Vector& vector : vectors_for(GetParam())) {
+    if (!vector.valid || vector.kind == "round-digest") continue;
     const size_t whole = vector.kind == "preamble"     ? kPreambleBytes
                          : vector.kind == "bulk-hello" ? kBulkHelloBytes
                                                        : kFrameHeaderBytes;
     for (size_t length = 0; length < whole; length++) {
       Vector cut = vector;
       cut.bytes.resize(length);
-      EXPECT_EQ(refusal_of(cut), "truncated") << vector.name << " cut to " << length;
+      EXPECT_EQ(refusal_of(GetParam(), cut), "truncated") << vector.name << " cut to " << length;
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Versions, GoldenVectors, ::testing::Values(1, 2));
 
 }  // namespace
 }  // namespace drover

@@ -45,7 +45,7 @@ Outcome send_to(const TestMemory& memory, const Bytes& answers) {
   BandwidthLimit limit;
   CounterBlock counters;
   DataMap data_map(*memory.core);
-  SenderChannel channel({*memory.core, limit, counters, *cancel}, data_map,
+  SenderChannel channel({*memory.core, limit, counters, *cancel, kNewestVersion}, data_map,
                         Stream::adopt(UniqueFd(ends[0]), 5'000, *cancel).take());
   auto torn = std::make_shared<DirtyBitmap>(memory.core->pages());
   SenderRound round(*memory.core, 9, nullptr, torn);

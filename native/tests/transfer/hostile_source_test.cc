@@ -10,6 +10,7 @@
 #include "core/simd/crc32c.h"
 #include "core/transfer/little_endian.h"
 #include "core/transfer/receiver_channel.h"
+#include "core/transfer/round_digest.h"
 #include "core/transfer/round_ledger.h"
 #include "core/transfer/state_receiver.h"
 #include "transfer/raw_peer.h"
@@ -48,11 +49,11 @@ class OneChannel : public RoundKeeper {
   RoundLedger ledger_{1};
 };
 
-Status receive(const TestMemory& memory, const Bytes& said) {
+Status receive(const TestMemory& memory, const Bytes& said, uint16_t version = 1) {
   UniqueFd far;
   CounterBlock counters;
   OneChannel rounds;
-  ReceiverChannel channel(0, *memory.core, counters, never(), rounds, stream_of(said, far));
+  ReceiverChannel channel(0, version, *memory.core, counters, never(), rounds, stream_of(said, far));
   return channel.run();
 }
 
@@ -166,7 +167,7 @@ TEST_P(Damage, OfAPayloadIsNamedTornAndNothingElseIsLost_R3) {
   CounterBlock counters;
   OneChannel rounds;
   {
-    ReceiverChannel channel(0, *memory.core, counters, never(), rounds, stream_of(said, far));
+    ReceiverChannel channel(0, 1, *memory.core, counters, never(), rounds, stream_of(said, far));
     ASSERT_TRUE(channel.run().ok());
   }
   EXPECT_EQ(counters.get(Counter::torn_pages), 5u);
@@ -181,6 +182,62 @@ TEST_P(Damage, OfAPayloadIsNamedTornAndNothingElseIsLost_R3) {
 
 INSTANTIATE_TEST_SUITE_P(HostileSource, Damage, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "IntoPagesThatAreThere" : "IntoHoles"; });
+
+// The end of a round whose headers are `headers`, as version 2 has it.
+Bytes round_end(uint32_t round, const std::vector<Bytes>& frames) {
+  RoundDigest digest;
+  for (const Bytes& frame : frames) {
+    FrameHeaderBytes head;
+    std::copy_n(frame.begin(), head.size(), head.begin());
+    digest.add(head);
+  }
+  return header(FrameType::round_end, 0, round, static_cast<uint32_t>(frames.size()), 0, digest.value());
+}
+
+// Frames, then the end of the round, which tells of the frames that were meant.
+Bytes round_of(const std::vector<Bytes>& frames, const std::vector<Bytes>& meant, uint32_t round) {
+  Bytes said;
+  for (const Bytes& frame : frames) append(said, frame);
+  append(said, round_end(round, meant));
+  return said;
+}
+
+TEST(HostileSource, FramesThatAreRightEachByItselfButNotWhatWasMeantEndTheTransfer_R3) {
+  TestMemory memory({8, 8});
+  const Bytes a = data_frame(0, 0, 0, 2, 0x11);
+  const Bytes b = header(FrameType::zero, 1, 0, 2, 0);
+  const Bytes c = data_frame(0, 0, 4 * kPageSize, 1, 0x22);
+  const Bytes elsewhere = data_frame(1, 0, 4 * kPageSize, 1, 0x22);
+  EXPECT_TRUE(receive(memory, round_of({a, b, c}, {a, b, c}, 0), 2).ok());
+  EXPECT_TRUE(receive(memory, round_of({}, {}, 0), 2).ok());
+  const std::vector<std::pair<const char*, std::vector<Bytes>>> wrong = {
+      {"one lost and one doubled", {a, b, b}},
+      {"two swapped", {b, a, c}},
+      {"one that belongs elsewhere", {a, b, elsewhere}},
+      {"another in its place", {a, b, header(FrameType::zero, 0, 0, 1, 4 * kPageSize)}},
+  };
+  for (const auto& [name, frames] : wrong) {
+    auto received = receive(memory, round_of(frames, {a, b, c}, 0), 2);
+    ASSERT_FALSE(received.ok()) << name;
+    EXPECT_EQ(received.error().code, Code::peer_violation) << name;
+    EXPECT_NE(received.error().message.find("digest"), std::string::npos) << received.error().message;
+  }
+}
+
+TEST(HostileSource, TheDigestOfARoundTellsNothingOfTheRoundBefore) {
+  TestMemory memory({8});
+  Bytes said = round_of({data_frame(0, 0, 0, 1, 1)}, {data_frame(0, 0, 0, 1, 1)}, 0);
+  append(said, round_of({data_frame(0, 1, 0, 1, 2)}, {data_frame(0, 1, 0, 1, 2)}, 1));
+  EXPECT_TRUE(receive(memory, said, 2).ok());
+}
+
+TEST(HostileSource, ATornRunIsNoDifferenceToTheDigest_R3) {
+  TestMemory memory({8});
+  const Bytes meant = data_frame(0, 0, 0, 2, 1);
+  Bytes damaged = meant;
+  damaged[kFrameHeaderBytes + 7] ^= 1;
+  EXPECT_TRUE(receive(memory, round_of({damaged}, {meant}, 0), 2).ok());
+}
 
 // A short life of a page channel: every frame type, two rounds.
 Bytes honest_stream() {
@@ -200,7 +257,7 @@ std::vector<size_t> header_offsets(const Bytes& stream) {
   std::vector<size_t> offsets;
   for (size_t at = 0; at < stream.size();) {
     FrameHeader frame;
-    EXPECT_EQ(decode_frame(std::span(stream).subspan(at), frame), Refusal::ok);
+    EXPECT_EQ(decode_frame(kNewestVersion, std::span(stream).subspan(at), frame), Refusal::ok);
     offsets.push_back(at);
     at += kFrameHeaderBytes + payload_bytes(frame);
   }
@@ -265,30 +322,36 @@ void mutate(Bytes& stream, const std::vector<size_t>& headers, std::mt19937_64& 
   reseal(stream, at);
 }
 
-TEST(HostileSource, TwentyThousandMutationsNeverCrashHangOrWriteOutside_R6) {
-  const Bytes honest = honest_stream();
+class Mutations : public ::testing::TestWithParam<uint16_t> {};
+
+TEST_P(Mutations, TwentyThousandNeverCrashHangOrWriteOutside_R6) {
+  const uint16_t version = GetParam();
+  const std::vector<Bytes> frames = {data_frame(0, 0, 0, 2, 0x11), header(FrameType::zero, 2, 0, 2, 0)};
+  const Bytes honest = version == 1 ? honest_stream() : round_of(frames, frames, 0);
   const std::vector<size_t> headers = header_offsets(honest);
   std::mt19937_64 random(20);
   TestMemory memory({4, 0, 2});
   TestMemory other({2});
   other.fill(0, 1);
   const Bytes other_before = whole_memory(other);
-  ASSERT_TRUE(receive(memory, honest).ok());
+  ASSERT_TRUE(receive(memory, honest, version).ok());
   int refused = 0;
   for (int i = 0; i < 20'000; i++) {
     Bytes stream = honest;
     mutate(stream, headers, random);
-    if (!receive(memory, stream).ok()) refused++;
+    if (!receive(memory, stream, version).ok()) refused++;
   }
   EXPECT_TRUE(memory.guards_intact());
   EXPECT_EQ(whole_memory(other), other_before);
   EXPECT_GT(refused, 10'000);
 }
 
+INSTANTIATE_TEST_SUITE_P(HostileSource, Mutations, ::testing::Values(1, 2));
+
 Result<Bytes> receive_state(const Bytes& said, uint64_t limit) {
   UniqueFd far;
   CounterBlock counters;
-  StateReceiver receiver(limit, counters, stream_of(said, far));
+  StateReceiver receiver(kNewestVersion, limit, counters, stream_of(said, far));
   Bytes state;
   auto length = receiver.run([&](std::span<const uint8_t> piece) { append(state, piece); });
   if (!length) return length.error();

@@ -57,14 +57,16 @@ TEST(Rounds, AFullPassCopiesDataAndNeverTouchesHolesOrSendsZeroes_R3) {
   EXPECT_EQ(pair.receiver->counters()->get(Counter::data_pages), data);
 }
 
-TEST(Rounds, DirtyRoundsSendExactlyWhatIsAskedAndHolesGoAsZero_R3) {
+class Versions : public ::testing::TestWithParam<uint16_t> {};
+
+TEST_P(Versions, DirtyRoundsSendExactlyWhatIsAskedAndHolesGoAsZero_R3) {
   std::mt19937_64 random(7);
   TestMemory source({900, 1, 0, 1300});
   TestMemory destination({900, 1, 0, 1300});
   for (uint64_t page = 0; page < source.core->pages(); page++) {
     if (page % 5 != 0) source.fill(page, page);
   }
-  TransferPair pair(source, destination, PairOptions{.connections = 3});
+  TransferPair pair(source, destination, PairOptions{.connections = 3, .version = GetParam()});
   pair.connect();
   auto torn = bitmap_for(source);
   ASSERT_TRUE(pair.sender->send_round(0, nullptr, torn).ok());
@@ -91,6 +93,8 @@ TEST(Rounds, DirtyRoundsSendExactlyWhatIsAskedAndHolesGoAsZero_R3) {
   EXPECT_EQ(torn->count(), 0u);
   EXPECT_TRUE(destination.guards_intact());
 }
+
+INSTANTIATE_TEST_SUITE_P(Rounds, Versions, ::testing::Values(1, 2));
 
 TEST(Rounds, EverythingMarkedDirtyMakesStaleDestinationMemoryEqual_R5) {
   TestMemory source({5000});

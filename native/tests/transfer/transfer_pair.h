@@ -31,17 +31,18 @@ struct PairOptions {
   int64_t stall_ms = 10'000;
   uint64_t state_limit = 64 << 20;
   bool state = true;
+  uint16_t version = kNewestVersion;  // of the peer protocol
 };
 
 class TransferPair {
  public:
   TransferPair(const TestMemory& source, const TestMemory& destination, PairOptions options = {}) {
-    auto created = BulkReceiver::create(
-        {destination.core, options.connections, 1, options.stall_ms, options.state_limit, [this](const Error& error) {
-           std::lock_guard lock(mutex_);
-           failures_.push_back(error);
-           failed_.notify_all();
-         }});
+    auto created = BulkReceiver::create({destination.core, options.connections, options.version, options.stall_ms,
+                                         options.state_limit, [this](const Error& error) {
+                                           std::lock_guard lock(mutex_);
+                                           failures_.push_back(error);
+                                           failed_.notify_all();
+                                         }});
     EXPECT_TRUE(created.ok());
     receiver = created.take();
     auto listening = PeerListener::open({"127.0.0.1", 0, kTestTimeoutMs, 100, [this](Handshake handshake) {
@@ -56,7 +57,7 @@ class TransferPair {
                                        "127.0.0.1",
                                        listener->port(),
                                        options.connections,
-                                       1,
+                                       options.version,
                                        {},
                                        5'000,
                                        options.stall_ms,

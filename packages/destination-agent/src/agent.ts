@@ -1,28 +1,34 @@
 import type { Socket } from 'node:net';
-import { acceptControl, type ControlChannel } from '@drover/protocol';
+import { type AnyControlChannel, acceptControl } from '@drover/protocol';
 import type { Vmm } from '@drover/vmm';
 import { Conversation } from './conversation.js';
 import { DEFAULT_DESTINATION_DEADLINES, type DestinationDeadlines } from './deadlines.js';
 import { destinationErrors } from './errors.js';
 import type { DestinationHost } from './host.js';
+import type { Limits } from './local-windows.js';
 import { Session, type SessionIdentity } from './session.js';
 import { Sessions } from './sessions.js';
 
 /** Control connections open at once; further ones are closed unanswered (R6). */
 export const MAX_CONTROL_CONNECTIONS = 128;
 
+export interface DestinationOptions extends Limits {
+  /** Overrides of single deadlines; for tests and slow hosts. */
+  readonly deadlines?: Partial<DestinationDeadlines>;
+}
+
 /** The receiving half of a host agent: takes control connections, and holds the migrations that come in by them. */
 export class DestinationAgent {
   readonly #sessions = new Sessions();
-  readonly #channels = new Set<ControlChannel>();
+  readonly #channels = new Set<AnyControlChannel>();
   readonly #deadlines: DestinationDeadlines;
   #closed = false;
 
   constructor(
     private readonly host: DestinationHost,
-    deadlines: Partial<DestinationDeadlines> = {},
+    private readonly options: DestinationOptions = {},
   ) {
-    this.#deadlines = { ...DEFAULT_DESTINATION_DEADLINES, ...deadlines };
+    this.#deadlines = { ...DEFAULT_DESTINATION_DEADLINES, ...options.deadlines };
   }
 
   /**
@@ -36,14 +42,17 @@ export class DestinationAgent {
     }
     const { host } = this;
     const address = socket.remoteAddress ?? 'unknown';
-    const accepted = acceptControl({ socket, preamble });
+    const accepted = acceptControl({ socket, preamble, versions: this.options.peerVersions });
     if (!accepted.ok) {
       host.logger.warn({ err: accepted.error, address }, 'a control connection was refused');
       return;
     }
     const { channel } = accepted;
     this.#channels.add(channel);
-    const context = { host, deadlines: this.#deadlines, sessions: this.#sessions, address };
+    const context = {
+      ...{ host, address, limits: this.options },
+      ...{ deadlines: this.#deadlines, sessions: this.#sessions },
+    };
     await new Conversation(channel, context).run();
     channel.close();
     this.#channels.delete(channel);

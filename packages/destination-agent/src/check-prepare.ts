@@ -1,11 +1,21 @@
 import { PAGE_SIZE } from '@drover/native';
-import type { ControlMessage } from '@drover/protocol';
-import { type InstanceSpec, readInstanceSpec } from '@drover/types';
+import {
+  type ControlMessage,
+  checkCapabilities,
+  checkDeviceStates,
+  checkPageSize,
+  DEVICE_STATE_KINDS,
+  type PeerHello,
+  PeerLimits,
+  type ReceivedMessage,
+} from '@drover/protocol';
+import { type InstanceSpec, newestCommon, readInstanceSpec } from '@drover/types';
 import type { Vmm, VmmIdentity } from '@drover/vmm';
 import { destinationErrors } from './errors.js';
-import { checkHello, type Hello, MAX_CONNECTIONS } from './negotiate.js';
+import type { LocalWindows } from './local-windows.js';
 
-export type Prepare = ControlMessage<'prepare'>;
+/** A PREPARE of any version, in the terms of the newest. */
+export type Prepare = ControlMessage<'prepare', 2>;
 
 /** Largest region and offset: what a file offset holds. */
 const MAX_BYTES = (1n << 63n) - 1n;
@@ -28,12 +38,31 @@ export interface Accepted {
 }
 
 /**
- * Judges a PREPARE before anything is made (R6, R7). Throws the refusal: `spec-version-unknown`, `spec-invalid`,
- * `page-size-unsupported`, `device-state-version-unsupported`, `vmm-kind-unsupported`, `connections-unsupported`, `epoch-invalid` or
- * `regions-invalid`.
+ * Version 1 has no word for what its device state is: it is QEMU's stream, in the newest version that both hellos have; in the source's
+ * own where there is none, for the refusal that follows.
  */
-export function checkPrepare(request: Prepare, source: Hello, version: number): Accepted {
-  checkHello(source);
+export function readPrepare(received: ReceivedMessage<'prepare'>, source: PeerHello): Prepare {
+  if (received.version === 2) return received.message;
+  const theirs = source.deviceStates['qemu-stream'] ?? [];
+  const stream = newestCommon(theirs, DEVICE_STATE_KINDS['qemu-stream']) ?? Math.max(...theirs);
+  return { ...received.message, deviceStates: { 'qemu-stream': stream }, capabilities: [] };
+}
+
+/**
+ * Judges a PREPARE before anything is made (R6, R7). Throws the refusal: `spec-version-unknown`, `spec-invalid`,
+ * `page-size-unsupported`, `device-state-version-unsupported`, `capability-not-offered`, `vmm-kind-unsupported`, `connections-unsupported`,
+ * `epoch-invalid` or `regions-invalid`.
+ */
+export function checkPrepare(
+  request: Prepare,
+  source: PeerHello,
+  us: LocalWindows,
+  version: number,
+): Accepted {
+  checkPageSize(source, `source ${source.host} (release ${source.release})`);
+  const here = { host: us.hostName, release: us.release };
+  checkDeviceStates(request.deviceStates, source, us.deviceStates, here);
+  checkCapabilities(request.capabilities, us.capabilities, source.host);
   const spec = readInstanceSpec(request.spec);
   const { driver, ramMode, version: vmmVersion, machineType, accelerator } = request.vmm;
   if (driver !== 'qemu' || ramMode !== 'external') {
@@ -42,10 +71,10 @@ export function checkPrepare(request: Prepare, source: Hello, version: number): 
       `"${spec.name}" runs under ${driver} with RAM mode ${ramMode}; this host has qemu with external.`,
     );
   }
-  if (request.connections > MAX_CONNECTIONS) {
+  if (request.connections > PeerLimits.channels) {
     throw destinationErrors.error(
       'connections-unsupported',
-      `${request.connections} connections were asked for, this host takes ${MAX_CONNECTIONS}.`,
+      `${request.connections} connections were asked for, this host takes ${PeerLimits.channels}.`,
     );
   }
   const epoch = BigInt(request.epoch);

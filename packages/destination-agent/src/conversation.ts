@@ -1,10 +1,18 @@
 /** One control connection: hellos, one request, and what may follow from it. Every answer is written here. */
-import type { ControlChannel, ControlMessage, ReceivedMessage, ToldMessage } from '@drover/protocol';
-import { DroverError, migrationReportSchema, toErrorBody } from '@drover/types';
-import { checkPrepare } from './check-prepare.js';
+import {
+  type AnyControlChannel,
+  type ControlChannel,
+  exchangeHellos,
+  type PeerHello,
+  type ReceivedMessage,
+  type ToldMessage,
+} from '@drover/protocol';
+import { DroverError, toErrorBody } from '@drover/types';
+import { checkPrepare, readPrepare } from './check-prepare.js';
 import type { DestinationDeadlines } from './deadlines.js';
 import type { DestinationHost } from './host.js';
-import { type Hello, ourHello } from './negotiate.js';
+import { type Limits, type LocalWindows, localWindows } from './local-windows.js';
+import { readReport } from './read-report.js';
 import { Session } from './session.js';
 import { notHere, type Sessions } from './sessions.js';
 
@@ -30,20 +38,29 @@ export interface ConversationContext {
   readonly host: DestinationHost;
   readonly deadlines: DestinationDeadlines;
   readonly sessions: Sessions;
+  readonly limits: Limits;
   /** Where the connection comes from. */
   readonly address: string;
 }
 
+/** What the hellos said. */
+interface Hellos {
+  readonly source: PeerHello;
+  readonly us: LocalWindows;
+}
+
 export class Conversation {
+  readonly #channel: ControlChannel;
   #stage: keyof typeof ALLOWED = 'fresh';
   /** The migration that was prepared or committed on it. */
   #session: Session | null = null;
 
   constructor(
-    private readonly channel: ControlChannel,
+    private readonly opened: AnyControlChannel,
     private readonly context: ConversationContext,
   ) {
-    channel.onMessage = (told) => this.#told(told);
+    this.#channel = opened;
+    opened.onMessage = (told) => this.#told(told);
   }
 
   /**
@@ -53,14 +70,14 @@ export class Conversation {
   async run(): Promise<void> {
     const { host, deadlines, address } = this.context;
     try {
-      const source = await this.#greet();
+      const hellos = await this.#greet();
       while (this.#stage !== 'answered') {
         // A migration has deadlines of its own; a silent source is noticed by the channel.
         const timeoutMs = this.#stage === 'prepared' ? null : deadlines.helloMs;
-        await this.#answer(await this.channel.expect(ALLOWED[this.#stage], { timeoutMs }), source);
+        await this.#answer(await this.#channel.expect(ALLOWED[this.#stage], { timeoutMs }), hellos);
       }
       this.#closeSoon();
-      await this.channel.ended;
+      await this.#channel.ended;
     } catch (thrown) {
       const error = asDroverError(thrown);
       host.logger.info({ err: error, address }, 'a control connection ended');
@@ -68,17 +85,17 @@ export class Conversation {
     }
   }
 
-  async #greet(): Promise<Hello> {
-    const { host, deadlines } = this.context;
-    await this.channel.send('hello', ourHello(host.release, host.hostName));
-    return (await this.channel.expect(['hello'], { timeoutMs: deadlines.helloMs })).message;
+  async #greet(): Promise<Hellos> {
+    const { host, deadlines, limits } = this.context;
+    const us = await localWindows(host, limits);
+    return { us, source: await exchangeHellos(this.opened, us, { timeoutMs: deadlines.helloMs }) };
   }
 
-  async #answer(request: Request, source: Hello): Promise<void> {
+  async #answer(request: Request, hellos: Hellos): Promise<void> {
     const { host, sessions } = this.context;
     switch (request.name) {
       case 'prepare':
-        return this.#prepare(request.message, source);
+        return this.#prepare(request, hellos);
       case 'switchover':
         return this.#session?.switchover(request.message);
       case 'verified':
@@ -87,7 +104,7 @@ export class Conversation {
         const session = sessions.find(request.message.migrationId);
         if (session === null) return this.#refuse(notHere(request.message.migrationId));
         const running = await session.commit(BigInt(request.message.epoch));
-        await this.channel.send('running', running);
+        await this.#channel.send('running', running);
         this.#session = session;
         this.#stage = 'answered';
         return;
@@ -96,24 +113,24 @@ export class Conversation {
         const session = sessions.find(request.message.migrationId);
         if (session === null) return this.#refuse(notHere(request.message.migrationId));
         await session.abort(request.message);
-        await this.channel.send('aborted', {});
+        await this.#channel.send('aborted', {});
         this.#stage = 'answered';
         return;
       }
       case 'outcomeQuery': {
         const { migrationId, instanceId } = request.message;
         const { outcome, epoch } = host.journal(migrationId, instanceId).outcome();
-        await this.channel.send('outcome', { outcome, epoch: String(epoch) });
+        await this.#channel.send('outcome', { outcome, epoch: String(epoch) });
         this.#stage = outcome === 'ready' ? 'asked' : 'answered';
       }
     }
   }
 
   /** Starts a migration; what comes of it goes out on the channel while the next messages are read. */
-  async #prepare(request: ControlMessage<'prepare'>, source: Hello): Promise<void> {
+  async #prepare(request: ReceivedMessage<'prepare'>, { source, us }: Hellos): Promise<void> {
     const { host, deadlines, sessions, address } = this.context;
     try {
-      const accepted = checkPrepare(request, source, this.channel.version);
+      const accepted = checkPrepare(readPrepare(request, source), source, us, request.version);
       const session = new Session(host, deadlines, accepted, null);
       sessions.add(session);
       this.#session = session;
@@ -121,7 +138,7 @@ export class Conversation {
       const { migrationId, instanceId, spec, epoch } = accepted;
       const { host: hostName, release } = source;
       host.started({ migrationId, instanceId, spec, epoch, source: { hostName, release, address } });
-      session.receive(this.channel, accepted).then(() => {
+      session.receive(this.#channel, accepted).then(() => {
         if (session.state === 'aborted') this.#closeSoon();
       });
     } catch (thrown) {
@@ -134,22 +151,32 @@ export class Conversation {
     const { host, address } = this.context;
     host.logger.info({ err: error, address }, 'a source was refused');
     this.#stage = 'answered';
-    await this.channel.send('refuse', { ...error.toBody() });
+    const { code, message, retryable } = error.toBody();
+    await this.#channel.send('refuse', { code, message: message.slice(0, 4096), retryable });
   }
 
   #told(told: ToldMessage): void {
     const session = this.#session;
     if (told.name === 'roundDone') session?.roundDone(told.message);
     else if (session?.state === 'owned') {
-      const report = migrationReportSchema.strip().parse(told.message.report);
-      this.context.host.onReport(session.identity.migrationId, report);
-      this.channel.close();
+      this.#keepReport(told, session);
+      this.#channel.close();
+    }
+  }
+
+  /** One that cannot be read is no reason to end what has succeeded. */
+  #keepReport(told: ReceivedMessage<'report'>, { identity }: Session): void {
+    const { host, address } = this.context;
+    try {
+      host.onReport(identity.migrationId, readReport(told));
+    } catch (thrown) {
+      host.logger.warn({ err: thrown, address, migration: identity.migrationId }, 'a report was not kept');
     }
   }
 
   #closeSoon(): void {
-    const timer = setTimeout(() => this.channel.close(), this.context.deadlines.reportMs);
-    this.channel.ended.then(() => clearTimeout(timer));
+    const timer = setTimeout(() => this.#channel.close(), this.context.deadlines.reportMs);
+    this.#channel.ended.then(() => clearTimeout(timer));
   }
 }
 

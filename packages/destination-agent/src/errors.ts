@@ -2,16 +2,6 @@ import { defineErrors } from '@drover/types';
 
 /** Every refusal and error of the receiving half. All of them reach the source, most of them its operator. */
 export const destinationErrors = defineErrors({
-  'page-size-unsupported': {
-    status: 409,
-    retryable: false,
-    summary: 'The source works with another page size than 4096 bytes. Such hosts cannot exchange guests.',
-  },
-  'device-state-version-unsupported': {
-    status: 409,
-    retryable: false,
-    summary: 'The two sides share no version of the device state. Upgrade the side that is behind.',
-  },
   'vmm-kind-unsupported': {
     status: 409,
     retryable: false,

@@ -1,6 +1,7 @@
 /** What the receiving half needs from the agent that it lives in. */
 import type { BulkReceiver } from '@drover/native';
 import type {
+  DeviceStateVersions,
   ErrorBody,
   InstanceSpec,
   MigrationPhase,
@@ -60,6 +61,11 @@ export interface DestinationHost {
   readonly release: string;
   readonly hostName: string;
   readonly logger: Logger;
+  /**
+   * The versions of device state that this host's VMMs can load, by kind. Asked for each connection, so to be answered from memory; a
+   * rejection is taken for "none".
+   */
+  deviceStates(): Promise<DeviceStateVersions>;
   /**
    * Makes the VMM, paused. Rejects with a DroverError to refuse (name taken, instance already here, no memory …); its code
    * and sentence reach the source. On rejection nothing is left.

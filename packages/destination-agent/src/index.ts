@@ -1,4 +1,4 @@
-export { DestinationAgent, MAX_CONTROL_CONNECTIONS } from './agent.js';
+export { DestinationAgent, type DestinationOptions, MAX_CONTROL_CONNECTIONS } from './agent.js';
 export { DEFAULT_DESTINATION_DEADLINES, type DestinationDeadlines } from './deadlines.js';
 export { destinationErrors } from './errors.js';
 export type {

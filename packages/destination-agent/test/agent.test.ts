@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BulkSender, native } from '@drover/native';
-import type { ControlChannel } from '@drover/protocol';
+import { type ControlChannel, PEER_VERSIONS } from '@drover/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Prepare } from '../src/check-prepare.js';
-import { Destination } from './world/destination.js';
+import { Destination, type HelloChanges } from './world/destination.js';
 import { INSTANCE_ID, MIGRATION_ID, prepareMessage } from './world/messages.js';
 
 const soon = { timeoutMs: 5_000 };
@@ -11,308 +11,303 @@ const commit = { migrationId: MIGRATION_ID, epoch: '6' };
 const abort = { migrationId: MIGRATION_ID, code: 'migration-cancelled', message: 'cancelled' };
 const query = { migrationId: MIGRATION_ID, instanceId: INSTANCE_ID };
 
-let destination: Destination;
-beforeEach(() => {
-  destination = new Destination();
-});
-afterEach(() => destination.close());
+describe.each([...PEER_VERSIONS])('in peer protocol %i', (version) => {
+  let destination: Destination;
+  beforeEach(() => {
+    destination = new Destination(version);
+  });
+  afterEach(() => destination.close());
 
-async function eventually(condition: () => boolean): Promise<void> {
-  const until = performance.now() + 5_000;
-  while (!condition()) {
-    if (performance.now() > until)
-      throw new Error(`not within 5 s; happened: ${destination.host.log.join(', ')}`);
-    await sleep(5);
+  async function eventually(condition: () => boolean): Promise<void> {
+    const until = performance.now() + 5_000;
+    while (!condition()) {
+      if (performance.now() > until)
+        throw new Error(`not within 5 s; happened: ${destination.host.log.join(', ')}`);
+      await sleep(5);
+    }
   }
-}
 
-/** PREPARE on a fresh connection, up to the bulk channels. */
-async function prepared(
-  changes: Partial<Prepare> = {},
-): Promise<{ channel: ControlChannel; sender: BulkSender }> {
-  const channel = await destination.connect();
-  await channel.send('prepare', { ...prepareMessage(), ...changes });
-  const { message } = await channel.expect(['prepared'], soon);
-  return { channel, sender: await destination.openBulk(message.bulkToken) };
-}
+  /** PREPARE on a fresh connection, up to the bulk channels. */
+  async function prepared(
+    changes: Partial<Prepare> = {},
+  ): Promise<{ channel: ControlChannel; sender: BulkSender }> {
+    const channel = await destination.prepare(changes);
+    const { message } = await channel.expect(['prepared'], soon);
+    return { channel, sender: await destination.openBulk(message.bulkToken) };
+  }
 
-/** One round of everything, then SWITCHOVER. */
-async function switchedOver(verify: boolean): Promise<{ channel: ControlChannel; sender: BulkSender }> {
-  const { channel, sender } = await prepared({ verify });
-  const torn = native().createBitmap(destination.memory());
-  await sender.sendRound(0, null, torn);
-  await channel.send('switchover', { lastRound: 0, verify });
-  return { channel, sender };
-}
+  /** One round of everything, then SWITCHOVER. */
+  async function switchedOver(verify: boolean): Promise<{ channel: ControlChannel; sender: BulkSender }> {
+    const { channel, sender } = await prepared({ verify });
+    const torn = native().createBitmap(destination.memory());
+    await sender.sendRound(0, null, torn);
+    await channel.send('switchover', { lastRound: 0, verify });
+    return { channel, sender };
+  }
 
-/** All the way to READY. */
-async function ready(): Promise<ControlChannel> {
-  const { channel } = await switchedOver(false);
-  await destination.sendState();
-  await channel.expect(['ready'], soon);
-  return channel;
-}
-
-describe('a source that asks how a migration ended', () => {
-  it('hears what the journal says', async () => {
-    destination.host.records = { outcome: 'owned', epoch: 6n };
-    const channel = await destination.connect();
-    await channel.send('outcomeQuery', query);
-    expect((await channel.expect(['outcome'], soon)).message).toEqual({ outcome: 'owned', epoch: '6' });
-  });
-
-  it('hears that nothing is known where the journal has no record', async () => {
-    const channel = await destination.connect();
-    await channel.send('outcomeQuery', query);
-    expect((await channel.expect(['outcome'], soon)).message).toEqual({ outcome: 'unknown', epoch: '0' });
-  });
-});
-
-describe('a source that is refused', () => {
-  it.each([
-    ['another page size', { pageSize: 16_384 }, 'page-size-unsupported'],
-    ['other device state', { deviceState: [9] }, 'device-state-version-unsupported'],
-  ])('because of %s hears so before anything is made (R7)', async (_what, changes, code) => {
-    const channel = await destination.connect(changes);
-    await channel.send('prepare', prepareMessage());
-    await expect(channel.expect(['prepared'], soon)).rejects.toMatchObject({ code });
-    expect(destination.host.log).toEqual([]);
-  });
-
-  it('because it speaks only an unknown protocol version hears both windows (R7)', async () => {
-    await expect(destination.connect({}, { oldest: 8, newest: 9 })).rejects.toMatchObject({
-      code: 'peer-version-unknown',
-      message: expect.stringMatching(/versions 8 to 9, the peer version 1/),
-    });
-    expect(destination.host.log).toEqual([]);
-  });
-
-  it('because of an unknown spec version hears the list, and nothing was journaled or made (R7)', async () => {
-    const channel = await destination.connect();
-    const message = prepareMessage();
-    await channel.send('prepare', { ...message, spec: { ...message.spec, version: 7 } });
-    await expect(channel.expect(['prepared'], soon)).rejects.toMatchObject({ code: 'spec-version-unknown' });
-    expect(destination.host.log).toEqual([]);
-  });
-
-  it('because the VMM cannot be made hears the host’s own reason, ABORTED on disk', async () => {
-    destination.host.onPrepare = async () => {
-      throw new Error('no memory left');
-    };
-    const channel = await destination.connect();
-    await channel.send('prepare', prepareMessage());
-    await expect(channel.expect(['prepared'], soon)).rejects.toMatchObject({
-      message: expect.stringContaining('no memory left'),
-    });
-    expect(destination.host.log).toEqual(['preparing 6', 'aborted', 'ended failed']);
-  });
-
-  it('because the VMM came out as another machine hears which, and the VMM is gone', async () => {
-    destination.host.onPrepare = async () => {
-      const vmm = destination.makeVmm();
-      return {
-        ...vmm,
-        record: { ...vmm.record, identity: { ...vmm.record.identity, machineType: 'pc-q35-8.0' } },
-      };
-    };
-    const channel = await destination.connect();
-    await channel.send('prepare', prepareMessage());
-    await expect(channel.expect(['prepared'], soon)).rejects.toMatchObject({ code: 'identity-mismatch' });
-    expect(destination.host.log).toContain('destroy');
-  });
-
-  it('because the instance is already on its way here', async () => {
-    await prepared();
-    const other = await destination.connect();
-    await other.send('prepare', { ...prepareMessage(), migrationId: 'f3e2d1c0-b9a8-4766-9544-332211009988' });
-    await expect(other.expect(['prepared'], soon)).rejects.toMatchObject({ code: 'migration-exists' });
-    expect(destination.host.endings).toEqual([]);
-  });
-
-  it.each(['commit', 'abort'] as const)('because a %s names a migration that is not here', async (name) => {
-    const channel = await destination.connect();
-    if (name === 'commit') await channel.send('commit', commit);
-    else await channel.send('abort', abort);
-    await expect(channel.expect(['running', 'aborted'], soon)).rejects.toMatchObject({
-      code: 'migration-not-here',
-    });
-  });
-
-  it('because it says nothing after its hello is left', async () => {
-    await destination.close();
-    destination = new Destination({ helloMs: 50 });
-    const channel = await destination.connect();
-    await expect(channel.expect(['prepared'], soon)).rejects.toMatchObject({ code: 'peer-closed' });
-  });
-});
-
-describe('a source that is lost before READY', () => {
-  const tornDown = ['aborted', 'destroy', 'ended failed'];
-
-  it('while the VMM is being made: it is destroyed when it comes', async () => {
-    let finish: () => void = () => {};
-    destination.host.onPrepare = () =>
-      new Promise((resolve) => {
-        finish = () => resolve(destination.makeVmm());
-      });
-    const channel = await destination.connect();
-    await channel.send('prepare', prepareMessage());
-    await eventually(() => destination.host.log.includes('preparing 6'));
-    channel.close();
-    await sleep(50);
-    finish();
-    await eventually(() => destination.host.endings.length === 1);
-    expect(destination.host.log).toEqual(['preparing 6', 'destroy', 'aborted', 'ended failed']);
-  });
-
-  it('before its bulk channels are there', async () => {
-    const channel = await destination.connect();
-    await channel.send('prepare', prepareMessage());
-    await channel.expect(['prepared'], soon);
-    channel.close();
-    await eventually(() => destination.host.endings.length === 1);
-    expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
-  });
-
-  it('in the middle of the rounds', async () => {
-    const { channel, sender } = await prepared();
-    channel.close();
-    sender.cancel();
-    await eventually(() => destination.host.endings.length === 1);
-    expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
-    expect(destination.host.routes.size).toBe(0);
-  });
-
-  it('with only its bulk channels: it is told, and everything is torn down', async () => {
-    const { channel, sender } = await prepared();
-    sender.cancel();
-    await expect(channel.expect(['ready'], soon)).rejects.toMatchObject({ code: 'bulk-receive-failed' });
-    expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
-  });
-
-  it('while it should confirm the digest', async () => {
-    const { channel } = await switchedOver(true);
-    await channel.expect(['digest'], soon);
-    channel.close();
-    await eventually(() => destination.host.endings.length === 1);
-    expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
-  });
-
-  it('while the state is being loaded', async () => {
-    destination.onLoad = () => new Promise(() => {});
+  /** All the way to READY. */
+  async function ready(): Promise<ControlChannel> {
     const { channel } = await switchedOver(false);
     await destination.sendState();
-    await sleep(50);
-    channel.close();
-    await eventually(() => destination.host.endings.length === 1);
-    expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
-  });
-});
+    await channel.expect(['ready'], soon);
+    return channel;
+  }
 
-describe('a source that breaks the order', () => {
-  it('with SWITCHOVER twice is not answered, and everything is torn down', async () => {
-    const { channel } = await switchedOver(true);
-    await channel.expect(['digest'], soon);
-    await channel.send('switchover', { lastRound: 0, verify: true });
-    await expect(channel.expect(['ready'], soon)).rejects.toMatchObject({ code: 'peer-closed' });
-    await eventually(() => destination.host.endings.length === 1);
-    expect(destination.host.log).not.toContain('ready 6');
-  });
+  describe('a source that asks how a migration ended', () => {
+    it('hears what the journal says', async () => {
+      destination.host.records = { outcome: 'owned', epoch: 6n };
+      const channel: ControlChannel = await destination.connect();
+      await channel.send('outcomeQuery', query);
+      expect((await channel.expect(['outcome'], soon)).message).toEqual({ outcome: 'owned', epoch: '6' });
+    });
 
-  it('with a COMMIT before READY is not answered: it is no permission (R4)', async () => {
-    const { channel } = await prepared();
-    await channel.send('commit', commit);
-    await expect(channel.expect(['running'], soon)).rejects.toMatchObject({ code: 'peer-closed' });
-    await eventually(() => destination.host.endings.length === 1);
-    expect(destination.host.log).not.toContain('resume');
+    it('hears that nothing is known where the journal has no record', async () => {
+      const channel: ControlChannel = await destination.connect();
+      await channel.send('outcomeQuery', query);
+      expect((await channel.expect(['outcome'], soon)).message).toEqual({ outcome: 'unknown', epoch: '0' });
+    });
   });
 
-  it('with a second request on one connection is not answered', async () => {
-    const channel = await destination.connect();
-    await channel.send('outcomeQuery', query);
-    await channel.expect(['outcome'], soon);
-    await channel.send('prepare', prepareMessage());
-    await expect(channel.expect(['prepared'], { timeoutMs: 200 })).rejects.toThrow();
-    expect(destination.host.log).toEqual([]);
+  describe('a source that is refused', () => {
+    it.each<[string, HelloChanges, string]>([
+      ['another page size', { 1: { pageSize: 16_384 }, 2: { pageSize: 16_384 } }, 'page-size-unsupported'],
+    ])('because of %s hears so before anything is made (R7)', async (_what, changes, code) => {
+      const channel = await destination.prepare({}, await destination.connect(changes));
+      await expect(channel.expect(['prepared'], soon)).rejects.toMatchObject({ code });
+      expect(destination.host.log).toEqual([]);
+    });
+
+    it('because of an unknown spec version hears the list, and nothing was journaled or made (R7)', async () => {
+      const channel = await destination.prepare({ spec: { ...prepareMessage().spec, version: 7 } });
+      await expect(channel.expect(['prepared'], soon)).rejects.toMatchObject({
+        code: 'spec-version-unknown',
+      });
+      expect(destination.host.log).toEqual([]);
+    });
+
+    it('because the VMM cannot be made hears the host’s own reason, ABORTED on disk', async () => {
+      destination.host.onPrepare = async () => {
+        throw new Error('no memory left');
+      };
+      const channel = await destination.prepare();
+      await expect(channel.expect(['prepared'], soon)).rejects.toMatchObject({
+        message: expect.stringContaining('no memory left'),
+      });
+      expect(destination.host.log).toEqual(['preparing 6', 'aborted', 'ended failed']);
+    });
+
+    it('because the VMM came out as another machine hears which, and the VMM is gone', async () => {
+      destination.host.onPrepare = async () => {
+        const vmm = destination.makeVmm();
+        return {
+          ...vmm,
+          record: { ...vmm.record, identity: { ...vmm.record.identity, machineType: 'pc-q35-8.0' } },
+        };
+      };
+      const channel = await destination.prepare();
+      await expect(channel.expect(['prepared'], soon)).rejects.toMatchObject({ code: 'identity-mismatch' });
+      expect(destination.host.log).toContain('destroy');
+    });
+
+    it('because the instance is already on its way here', async () => {
+      await prepared();
+      const other = await destination.prepare({ migrationId: 'f3e2d1c0-b9a8-4766-9544-332211009988' });
+      await expect(other.expect(['prepared'], soon)).rejects.toMatchObject({ code: 'migration-exists' });
+      expect(destination.host.endings).toEqual([]);
+    });
+
+    it.each(['commit', 'abort'] as const)('because a %s names a migration that is not here', async (name) => {
+      const channel: ControlChannel = await destination.connect();
+      if (name === 'commit') await channel.send('commit', commit);
+      else await channel.send('abort', abort);
+      await expect(channel.expect(['running', 'aborted'], soon)).rejects.toMatchObject({
+        code: 'migration-not-here',
+      });
+    });
+
+    it('because it says nothing after its hello is left', async () => {
+      await destination.close();
+      destination = new Destination(version, { deadlines: { helloMs: 50 } });
+      const channel: ControlChannel = await destination.connect();
+      await expect(channel.expect(['prepared'], soon)).rejects.toMatchObject({ code: 'peer-closed' });
+    });
   });
 
-  it('with a confirmed digest that is not the one taken is refused', async () => {
-    const { channel } = await switchedOver(true);
-    await channel.expect(['digest'], soon);
-    await channel.send('verified', { digest: 'f'.repeat(32) });
-    await expect(channel.expect(['ready'], soon)).rejects.toMatchObject({ code: 'digest-differs' });
-    expect(destination.host.log).not.toContain('ready 6');
+  describe('a source that is lost before READY', () => {
+    const tornDown = ['aborted', 'destroy', 'ended failed'];
+
+    it('while the VMM is being made: it is destroyed when it comes', async () => {
+      let finish: () => void = () => {};
+      destination.host.onPrepare = () =>
+        new Promise((resolve) => {
+          finish = () => resolve(destination.makeVmm());
+        });
+      const channel = await destination.prepare();
+      await eventually(() => destination.host.log.includes('preparing 6'));
+      channel.close();
+      await sleep(50);
+      finish();
+      await eventually(() => destination.host.endings.length === 1);
+      expect(destination.host.log).toEqual(['preparing 6', 'destroy', 'aborted', 'ended failed']);
+    });
+
+    it('before its bulk channels are there', async () => {
+      const channel = await destination.prepare();
+      await channel.expect(['prepared'], soon);
+      channel.close();
+      await eventually(() => destination.host.endings.length === 1);
+      expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
+    });
+
+    it('in the middle of the rounds', async () => {
+      const { channel, sender } = await prepared();
+      channel.close();
+      sender.cancel();
+      await eventually(() => destination.host.endings.length === 1);
+      expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
+      expect(destination.host.routes.size).toBe(0);
+    });
+
+    it('with only its bulk channels: it is told, and everything is torn down', async () => {
+      const { channel, sender } = await prepared();
+      sender.cancel();
+      await expect(channel.expect(['ready'], soon)).rejects.toMatchObject({ code: 'bulk-receive-failed' });
+      expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
+    });
+
+    it('while it should confirm the digest', async () => {
+      const { channel } = await switchedOver(true);
+      await channel.expect(['digest'], soon);
+      channel.close();
+      await eventually(() => destination.host.endings.length === 1);
+      expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
+    });
+
+    it('while the state is being loaded', async () => {
+      destination.onLoad = () => new Promise(() => {});
+      const { channel } = await switchedOver(false);
+      await destination.sendState();
+      await sleep(50);
+      channel.close();
+      await eventually(() => destination.host.endings.length === 1);
+      expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
+    });
   });
-});
 
-describe('a migration that is READY', () => {
-  it('runs on COMMIT, by the journal (R4)', async () => {
-    const channel = await ready();
-    await channel.send('commit', commit);
-    expect((await channel.expect(['running'], soon)).message).toMatchObject({ resumeMs: expect.any(Number) });
-    await eventually(() => destination.host.endings.length === 1);
-    expect(destination.host.log).toEqual([
-      'preparing 6',
-      'ready 6',
-      'owned 6',
-      'resume',
-      'announce',
-      'ended completed',
-    ]);
+  describe('a source that breaks the order', () => {
+    it('with SWITCHOVER twice is not answered, and everything is torn down', async () => {
+      const { channel } = await switchedOver(true);
+      await channel.expect(['digest'], soon);
+      await channel.send('switchover', { lastRound: 0, verify: true });
+      await expect(channel.expect(['ready'], soon)).rejects.toMatchObject({ code: 'peer-closed' });
+      await eventually(() => destination.host.endings.length === 1);
+      expect(destination.host.log).not.toContain('ready 6');
+    });
+
+    it('with a COMMIT before READY is not answered: it is no permission (R4)', async () => {
+      const { channel } = await prepared();
+      await channel.send('commit', commit);
+      await expect(channel.expect(['running'], soon)).rejects.toMatchObject({ code: 'peer-closed' });
+      await eventually(() => destination.host.endings.length === 1);
+      expect(destination.host.log).not.toContain('resume');
+    });
+
+    it('with a second request on one connection is not answered', async () => {
+      const opened = await destination.connect();
+      const channel: ControlChannel = opened;
+      await channel.send('outcomeQuery', query);
+      await channel.expect(['outcome'], soon);
+      await destination.prepare({}, opened);
+      await expect(channel.expect(['prepared'], { timeoutMs: 200 })).rejects.toThrow();
+      expect(destination.host.log).toEqual([]);
+    });
+
+    it('with a confirmed digest that is not the one taken is refused', async () => {
+      const { channel } = await switchedOver(true);
+      await channel.expect(['digest'], soon);
+      await channel.send('verified', { digest: 'f'.repeat(32) });
+      await expect(channel.expect(['ready'], soon)).rejects.toMatchObject({ code: 'digest-differs' });
+      expect(destination.host.log).not.toContain('ready 6');
+    });
   });
 
-  it('waits with its source gone, and takes COMMIT from a fresh connection (R4)', async () => {
-    (await ready()).close();
-    await sleep(200);
-    expect(destination.host.log).toEqual(['preparing 6', 'ready 6']);
-    const fresh = await destination.connect();
-    await fresh.send('commit', commit);
-    await fresh.expect(['running'], soon);
-  });
+  describe('a migration that is READY', () => {
+    it('runs on COMMIT, by the journal (R4)', async () => {
+      const channel = await ready();
+      await channel.send('commit', commit);
+      expect((await channel.expect(['running'], soon)).message).toMatchObject({
+        resumeMs: expect.any(Number),
+      });
+      await eventually(() => destination.host.endings.length === 1);
+      expect(destination.host.log).toEqual([
+        'preparing 6',
+        'ready 6',
+        'owned 6',
+        'resume',
+        'announce',
+        'ended completed',
+      ]);
+    });
 
-  it('takes ABORT from a fresh connection, and answers when nothing is left', async () => {
-    await ready();
-    const fresh = await destination.connect();
-    await fresh.send('abort', abort);
-    await fresh.expect(['aborted'], soon);
-    expect(destination.host.log).toEqual(['preparing 6', 'ready 6', 'aborted', 'destroy', 'ended cancelled']);
-  });
-
-  it('refuses a COMMIT of another epoch and stays paused', async () => {
-    const channel = await ready();
-    await channel.send('commit', { ...commit, epoch: '7' });
-    await expect(channel.expect(['running'], soon)).rejects.toMatchObject({ code: 'peer-closed' });
-    await sleep(50);
-    expect(destination.host.log).toEqual(['preparing 6', 'ready 6']);
-  });
-
-  it('survives the agent: close() leaves it alone, and restore() takes it up (R11)', async () => {
-    await ready();
-    await destination.agent.close();
-    expect(destination.host.log).toEqual(['preparing 6', 'ready 6']);
-
-    const { host, vmm } = destination;
-    const second = new Destination({}, host);
-    second.agent.restore(
-      { migrationId: MIGRATION_ID, instanceId: INSTANCE_ID, epoch: 6n },
-      vmm ?? host.makeVmm(),
-    );
-    try {
-      const fresh = await second.connect();
+    it('waits with its source gone, and takes COMMIT from a fresh connection (R4)', async () => {
+      (await ready()).close();
+      await sleep(200);
+      expect(destination.host.log).toEqual(['preparing 6', 'ready 6']);
+      const fresh: ControlChannel = await destination.connect();
       await fresh.send('commit', commit);
       await fresh.expect(['running'], soon);
-      expect(host.log.slice(0, 4)).toEqual(['preparing 6', 'ready 6', 'owned 6', 'resume']);
-    } finally {
-      await second.close();
-    }
-  });
-});
+    });
 
-describe('an agent that is closed', () => {
-  it('tears down what is not READY, and serves no more connections', async () => {
-    await prepared();
-    await destination.agent.close();
-    expect(destination.host.log).toEqual(['preparing 6', 'aborted', 'destroy', 'ended failed']);
-    await expect(destination.connect()).rejects.toThrow();
+    it('takes ABORT from a fresh connection, and answers when nothing is left', async () => {
+      await ready();
+      const fresh: ControlChannel = await destination.connect();
+      await fresh.send('abort', abort);
+      await fresh.expect(['aborted'], soon);
+      expect(destination.host.log).toEqual([
+        'preparing 6',
+        'ready 6',
+        'aborted',
+        'destroy',
+        'ended cancelled',
+      ]);
+    });
+
+    it('refuses a COMMIT of another epoch and stays paused', async () => {
+      const channel = await ready();
+      await channel.send('commit', { ...commit, epoch: '7' });
+      await expect(channel.expect(['running'], soon)).rejects.toMatchObject({ code: 'peer-closed' });
+      await sleep(50);
+      expect(destination.host.log).toEqual(['preparing 6', 'ready 6']);
+    });
+
+    it('survives the agent: close() leaves it alone, and restore() takes it up (R11)', async () => {
+      await ready();
+      await destination.agent.close();
+      expect(destination.host.log).toEqual(['preparing 6', 'ready 6']);
+
+      const { host, vmm } = destination;
+      const second = new Destination(version, {}, host);
+      second.agent.restore(
+        { migrationId: MIGRATION_ID, instanceId: INSTANCE_ID, epoch: 6n },
+        vmm ?? host.makeVmm(),
+      );
+      try {
+        const fresh: ControlChannel = await second.connect();
+        await fresh.send('commit', commit);
+        await fresh.expect(['running'], soon);
+        expect(host.log.slice(0, 4)).toEqual(['preparing 6', 'ready 6', 'owned 6', 'resume']);
+      } finally {
+        await second.close();
+      }
+    });
+  });
+
+  describe('an agent that is closed', () => {
+    it('tears down what is not READY, and serves no more connections', async () => {
+      await prepared();
+      await destination.agent.close();
+      expect(destination.host.log).toEqual(['preparing 6', 'aborted', 'destroy', 'ended failed']);
+      await expect(destination.connect()).rejects.toThrow();
+    });
   });
 });

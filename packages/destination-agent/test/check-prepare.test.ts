@@ -1,15 +1,21 @@
 import { DroverError } from '@drover/types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkPrepare, type Prepare } from '../src/check-prepare.js';
-import { checkHello, ourHello } from '../src/negotiate.js';
-import { prepareMessage } from './world/messages.js';
+import { checkPrepare, type Prepare, readPrepare } from '../src/check-prepare.js';
+import type { LocalWindows } from '../src/local-windows.js';
+import { HELLO_V1, HELLO_V2, prepareMessage } from './world/messages.js';
 
-const source = ourHello('0.1.0', 'north');
+const source = HELLO_V2;
+const us: LocalWindows = {
+  release: '0.2.0',
+  hostName: 'south',
+  deviceStates: { 'qemu-stream': [1], 'qemu/virtio-net': [10, 11] },
+  capabilities: [],
+};
 
 function refusal(changes: Partial<Prepare>): string {
   try {
-    checkPrepare({ ...prepareMessage(), ...changes }, source, 1);
+    checkPrepare({ ...prepareMessage(), ...changes }, source, us, 2);
     return 'accepted';
   } catch (thrown) {
     return thrown instanceof DroverError ? thrown.code : String(thrown);
@@ -18,7 +24,7 @@ function refusal(changes: Partial<Prepare>): string {
 
 describe('a PREPARE', () => {
   it('is accepted in this side’s terms: one epoch further, sizes as numbers, the identity to keep', () => {
-    expect(checkPrepare(prepareMessage(), source, 1)).toMatchObject({
+    expect(checkPrepare(prepareMessage(), source, us, 2)).toMatchObject({
       epoch: 6n,
       regions: [{ id: 'ram0', sizeBytes: 4194304n }],
       populate: [
@@ -30,7 +36,7 @@ describe('a PREPARE', () => {
         accelerator: 'tcg',
         acceleratorReason: expect.stringContaining('north'),
       },
-      version: 1,
+      version: 2,
     });
   });
 
@@ -81,7 +87,7 @@ describe('a PREPARE', () => {
   });
 
   it('lists the spec versions known when it refuses one', () => {
-    expect(() => checkPrepare({ ...prepareMessage(), spec: { ...spec, version: 9 } }, source, 1)).toThrow(
+    expect(() => checkPrepare({ ...prepareMessage(), spec: { ...spec, version: 9 } }, source, us, 2)).toThrow(
       /9.*1/,
     );
   });
@@ -98,7 +104,7 @@ describe('a PREPARE', () => {
     fc.assert(
       fc.property(ranges, (populate) => {
         try {
-          const accepted = checkPrepare({ ...prepareMessage(), populate }, source, 1);
+          const accepted = checkPrepare({ ...prepareMessage(), populate }, source, us, 2);
           const bytes = accepted.populate.reduce((sum, [, , length]) => sum + length, 0n);
           expect(bytes).toBeLessThanOrEqual(4194304n);
         } catch (thrown) {
@@ -110,10 +116,63 @@ describe('a PREPARE', () => {
   });
 });
 
-describe('a source’s hello', () => {
-  it('is refused by name where no migration is possible, with both sides’ windows (R7)', () => {
-    expect(() => checkHello({ ...source, pageSize: 65_536 })).toThrow(/north.*65536 bytes, this host 4096/);
-    expect(() => checkHello({ ...source, deviceState: [2, 3] })).toThrow(/2, 3, this host reads 1/);
-    expect(() => checkHello(source)).not.toThrow();
+describe('a source that this side cannot follow', () => {
+  it('of another page size is refused, with both (R7)', () => {
+    expect(() => checkPrepare(prepareMessage(), { ...source, pageSize: 65_536 }, us, 2)).toThrow(
+      /north.*65536 bytes, this host 4096/,
+    );
+  });
+
+  it.each([
+    ['newer', 12, /qemu\/virtio-net state 12 .*north.*; south reads 10–11; upgrade south\./],
+    ['older', 9, /qemu\/virtio-net state 9 .*north.*; south reads 10–11; upgrade north\./],
+  ])(
+    'because it writes a %s state of a device is refused by its kind and both versions (R7)',
+    (_, version, said) => {
+      const deviceStates = { 'qemu-stream': 1, 'qemu/virtio-net': version };
+      expect(() => checkPrepare({ ...prepareMessage(), deviceStates }, source, us, 2)).toThrow(
+        expect.objectContaining({
+          code: 'device-state-version-unsupported',
+          message: expect.stringMatching(said),
+        }),
+      );
+    },
+  );
+
+  it('because it writes the state of a device that is not known here is refused by its kind (R7)', () => {
+    const deviceStates = { 'qemu-stream': 1, constructor: 1 };
+    expect(() => checkPrepare({ ...prepareMessage(), deviceStates }, source, us, 2)).toThrow(
+      /constructor state 1 .*south has no such device; upgrade south/,
+    );
+  });
+
+  it('because it chose a capability that was not offered is refused by its name (R7)', () => {
+    expect(() => checkPrepare({ ...prepareMessage(), capabilities: [1, 3] }, source, us, 2)).toThrow(
+      expect.objectContaining({
+        code: 'capability-not-offered',
+        message: expect.stringMatching(/north chose compression, delta, and this host offered none/),
+      }),
+    );
+    const offering = { ...us, capabilities: [1, 3] };
+    expect(checkPrepare({ ...prepareMessage(), capabilities: [3] }, source, offering, 2).version).toBe(2);
+  });
+});
+
+describe('a PREPARE of version 1', () => {
+  const { deviceStates: _, capabilities: __, ...message } = prepareMessage();
+  const read = (deviceState: readonly number[]) =>
+    readPrepare(
+      { name: 'prepare', version: 1, message },
+      { ...source, ...HELLO_V1, deviceStates: { 'qemu-stream': deviceState }, migrationReport: [1] },
+    );
+
+  it('means QEMU’s stream in the newest version that both have, and no capability', () => {
+    expect(read([1, 2])).toEqual({ ...message, deviceStates: { 'qemu-stream': 1 }, capabilities: [] });
+  });
+
+  it('is refused where there is none, with both sides’ versions (R7)', () => {
+    expect(() => checkPrepare(read([2, 3]), source, us, 1)).toThrow(
+      /qemu-stream state 3 is written by north .*; south reads 1; upgrade south/,
+    );
   });
 });

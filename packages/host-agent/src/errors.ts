@@ -60,11 +60,6 @@ export const hostAgentErrors = defineErrors({
     retryable: false,
     summary: 'The stored record of an instance cannot be read. Restore the file that the message names.',
   },
-  'api-version-missing': {
-    status: 400,
-    retryable: false,
-    summary: 'The header api-version is missing. Send one of the versions that the message lists.',
-  },
   'api-version-unknown': {
     status: 400,
     retryable: false,

@@ -8,6 +8,7 @@
  */
 import { networkInterfaces } from 'node:os';
 import { DestinationAgent } from '@drover/destination-agent';
+import { type PeerVersion, selectPeerVersions } from '@drover/protocol';
 import type { Host } from '@drover/types';
 import { createQemuDriver, type VmmDriver } from '@drover/vmm';
 import type { Logger } from 'pino';
@@ -53,6 +54,8 @@ export interface AgentParts {
   readonly name: string;
   readonly peer: Host['peer'];
   readonly driver: VmmDriver;
+  /** Versions of the peer protocol that the operator lets this agent speak; undefined for all. */
+  readonly peerVersions: readonly PeerVersion[] | undefined;
   readonly registry: InstanceRegistry;
   readonly lifecycle: InstanceLifecycle;
   readonly outgoing: OutgoingMigrations;
@@ -63,7 +66,7 @@ export interface AgentParts {
 }
 
 /**
- * Errors: `agent-options-invalid`, `state-directory-in-use`, `state-directory-unusable`, `run-directory-unusable`,
+ * Errors: `agent-options-invalid`, `peer-versions-invalid`, `state-directory-in-use`, `state-directory-unusable`, `run-directory-unusable`,
  * `run-directory-too-long`, `journal-damaged`, `instance-record-damaged`, `listen-address-in-use`, `listen-failed`. On failure nothing is
  * left listening or locked. A host without QEMU is no failure: GET /host says what is missing.
  */
@@ -86,6 +89,7 @@ async function open(
   { logger, driver = qemu(options, logger) }: HostAgentSurroundings,
   undo: (() => Promise<void> | void)[],
 ): Promise<HostAgent> {
+  const peerVersions = options.peerVersions && selectPeerVersions(options.peerVersions);
   const state = await StateDirectory.open(options.stateDir);
   undo.push(() => state.close());
   const runDirectory = await RunDirectory.open(options.runDir, state.hostId);
@@ -109,10 +113,11 @@ async function open(
     powerDownTimeoutMs,
     shutdown,
   });
-  const shared = { hostName: name, registry, lifecycle, journal, store, runDirectory, logger };
+  const shared = { hostName: name, peerVersions, registry, lifecycle, journal, store, runDirectory, logger };
   const abortNotices = new AbortNotices({
     directory: store.directory,
     hostName: name,
+    peerVersions,
     journal,
     logger,
     shutdown,
@@ -120,7 +125,7 @@ async function open(
   const outgoing = new OutgoingMigrations({ ...shared, abortNotices, shutdown });
   const bulkRoutes = new BulkRoutes();
   const incoming = new IncomingMigrations({ ...shared, driver, bulkRoutes });
-  const destination = new DestinationAgent(incoming);
+  const destination = new DestinationAgent(incoming, { peerVersions });
   undo.push(async () => {
     for (const instance of registry.list()) {
       instance.detach()?.release();

@@ -21,6 +21,8 @@ export const hostAgentOptionsSchema = z.strictObject({
   listen: z.strictObject({ host: address, port }),
   /** Other agents; `advertise` is the host under which they reach this one, where that is not `host`. */
   peerListen: z.strictObject({ host: address, port, advertise: address.optional() }),
+  /** Versions of the peer protocol to speak, without a gap; default: all of this release. Held to the older ones while a fleet is upgraded. */
+  peerVersions: z.array(z.int().min(1)).min(1).optional(),
   /** Default: `qemu-system-x86_64` on the PATH. */
   qemuBinary: z.string().min(1).optional(),
   /** How long a stopping agent waits for what is under way, ms. */

@@ -14,6 +14,30 @@ export const protocolErrors = defineErrors({
     summary:
       'The two sides share no version of the peer protocol; the message names both windows. Upgrade the side that it names. Nothing was created.',
   },
+  'peer-versions-invalid': {
+    status: 400,
+    retryable: false,
+    summary:
+      'This side was told to speak versions of the peer protocol that this release does not have, or with a gap between them. Choose some that the message lists.',
+  },
+  'page-size-unsupported': {
+    status: 409,
+    retryable: false,
+    summary:
+      'The other side works with another page size than 4096 bytes. Such hosts cannot exchange guests.',
+  },
+  'device-state-version-unsupported': {
+    status: 409,
+    retryable: false,
+    summary:
+      'The destination does not read the state of a device of this guest in the version that the source writes. Upgrade the side that the message names. Nothing was created.',
+  },
+  'capability-not-offered': {
+    status: 409,
+    retryable: false,
+    summary:
+      'The source chose a capability that the destination had not offered. The source is of a broken release. Nothing was created.',
+  },
   'peer-violation': {
     status: 502,
     retryable: false,
@@ -53,6 +77,60 @@ export const protocolErrors = defineErrors({
     retryable: false,
     summary:
       'This side tried to send a control message that the peer protocol does not allow, or that is too large. It was not sent; report it.',
+  },
+  'cloud-hypervisor-violation': {
+    status: 502,
+    retryable: false,
+    summary:
+      'The other side of a Cloud Hypervisor migration sent something that its wire does not allow there; the connection was closed. Check what listens at the address, then its release.',
+  },
+  'cloud-hypervisor-version-unknown': {
+    status: 409,
+    retryable: false,
+    summary:
+      'The receiver of a Cloud Hypervisor migration does not take the wire version that the sender stated. Offer a lower one, or upgrade the older side. Nothing was created.',
+  },
+  'cloud-hypervisor-refused': {
+    status: 409,
+    retryable: false,
+    summary:
+      'The receiver of a Cloud Hypervisor migration answered a request with an error, which carries no reason. Its own log has it. The guest may go on at the source.',
+  },
+  'cloud-hypervisor-closed': {
+    status: 502,
+    retryable: true,
+    summary:
+      'The other side of a Cloud Hypervisor migration closed the connection before it was over, or the connection was lost. See the log of the other side.',
+  },
+  'cloud-hypervisor-timeout': {
+    status: 504,
+    retryable: true,
+    summary:
+      'One step of a Cloud Hypervisor migration took longer than its deadline; the message names it. See what that side is busy with, and the network between.',
+  },
+  'cloud-hypervisor-abandoned': {
+    status: 409,
+    retryable: true,
+    summary:
+      'The sender of a Cloud Hypervisor migration gave it up. Its own log says why. Nothing is left of it at the receiver.',
+  },
+  'cloud-hypervisor-descriptors': {
+    status: 409,
+    retryable: false,
+    summary:
+      'A local migration passes memory as descriptors, and the connection cannot carry them. Send the pages instead, or use a connection of the native core.',
+  },
+  'cloud-hypervisor-in-doubt': {
+    status: 504,
+    retryable: false,
+    summary:
+      'Nobody can tell from here whether a guest runs at the receiver of a Cloud Hypervisor migration. Keep it paused at the source and ask the receiving host.',
+  },
+  'api-version-too-old': {
+    status: 409,
+    retryable: false,
+    summary:
+      'What is asked for or about has something that this version of the agent API has no words for; the message names it. Ask by the version that it names, or upgrade the agent.',
   },
   'address-invalid': {
     status: 400,

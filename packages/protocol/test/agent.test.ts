@@ -3,9 +3,14 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  AGENT_API_VERSIONS,
+  agentApi,
+  agentApiV1,
   agentEndpoints,
   agentPath,
+  DEFAULT_AGENT_API_VERSION,
   formatHostPort,
+  NEWEST_AGENT_API_VERSION,
   parseHostPort,
   routePattern,
 } from '../src/agent/index.js';
@@ -36,6 +41,16 @@ describe('the agent API', () => {
         summary,
       ]),
     );
+  });
+
+  it('serves in each version its own endpoints, under names that keep method and path', () => {
+    expect(agentApi.versions.map(({ version }) => version)).toEqual([...AGENT_API_VERSIONS]);
+    expect(AGENT_API_VERSIONS).toContain(DEFAULT_AGENT_API_VERSION);
+    expect(AGENT_API_VERSIONS.at(-1)).toBe(NEWEST_AGENT_API_VERSION);
+    for (const [name, { method, path }] of Object.entries(agentApiV1.endpoints)) {
+      expect(agentEndpoints).toHaveProperty([name, 'method'], method);
+      expect(agentEndpoints).toHaveProperty([name, 'path'], path);
+    }
   });
 
   it('runs in a browser: nothing that it imports needs Node', () => {

@@ -11,6 +11,9 @@ import {
   decodePreamble,
   encodeBulkFrameHeader,
   encodePreamble,
+  PEER_VERSIONS,
+  type PeerVersion,
+  roundDigest,
 } from '../src/index.js';
 import { bytesOf, vectors } from './vectors.js';
 
@@ -106,7 +109,10 @@ function naiveFrame(header: BulkFrameHeader): Buffer {
 }
 
 /** SPEC.md's table, read off once more. */
-function allowed({ type, region, round, count, offset, payloadCrc }: BulkFrameHeader): boolean {
+function allowed(
+  version: PeerVersion,
+  { type, region, round, count, offset, payloadCrc }: BulkFrameHeader,
+): boolean {
   const end = (unit: bigint) => offset % unit === 0n && offset + BigInt(count) * unit < 1n << 64n;
   switch (type) {
     case 0x0101:
@@ -115,6 +121,7 @@ function allowed({ type, region, round, count, offset, payloadCrc }: BulkFrameHe
     case 0x0104:
       return count >= 1 && count <= 1_048_576 && end(4096n) && payloadCrc === 0;
     case 0x0103:
+      return region === 0 && offset === 0n && (version >= 2 || payloadCrc === 0);
     case 0x0105:
       return region === 0 && offset === 0n && payloadCrc === 0;
     case 0x0106:
@@ -129,33 +136,76 @@ function allowed({ type, region, round, count, offset, payloadCrc }: BulkFrameHe
 }
 
 describe('a bulk frame header', () => {
-  it('is laid out as by hand, and read or refused as the table says (R6)', () => {
-    let accepted = 0;
-    fc.assert(
-      fc.property(headers, (header) => {
-        const bytes = naiveFrame(header);
-        const result = decodeBulkFrameHeader(bytes);
-        expect(result.ok).toBe(allowed(header));
-        if (!result.ok) {
-          expect(() => encodeBulkFrameHeader(header)).toThrow(RangeError);
-          return;
-        }
-        accepted++;
-        expect(result.value).toEqual(header);
-        expect(Buffer.from(encodeBulkFrameHeader(header))).toEqual(bytes);
-      }),
-      { numRuns: 5_000 },
-    );
-    expect(accepted).toBeGreaterThan(200);
-  });
+  it.each([...PEER_VERSIONS])(
+    'of version %i is laid out as by hand, and read or refused as the table says (R6)',
+    (version) => {
+      let accepted = 0;
+      fc.assert(
+        fc.property(headers, (header) => {
+          const bytes = naiveFrame(header);
+          const result = decodeBulkFrameHeader(version, bytes);
+          expect(result.ok).toBe(allowed(version, header));
+          if (!result.ok) {
+            expect(() => encodeBulkFrameHeader(version, header)).toThrow(RangeError);
+            return;
+          }
+          accepted++;
+          expect(result.value).toEqual(header);
+          expect(Buffer.from(encodeBulkFrameHeader(version, header))).toEqual(bytes);
+        }),
+        { numRuns: 5_000 },
+      );
+      expect(accepted).toBeGreaterThan(200);
+    },
+  );
 
   it('with any bit flipped is refused (R6)', () => {
     const whole = naiveFrame({ type: 0x101, region: 1, round: 2, count: 3, offset: 8192n, payloadCrc: 7 });
     for (let bit = 0; bit < whole.length * 8; bit++) {
       const damaged = Buffer.from(whole);
       damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
-      expect(decodeBulkFrameHeader(damaged)).toMatchObject({ ok: false, error: { code: 'crc' } });
+      for (const version of PEER_VERSIONS) {
+        expect(decodeBulkFrameHeader(version, damaged)).toMatchObject({ ok: false, error: { code: 'crc' } });
+      }
     }
+  });
+});
+
+describe('the digest of a round', () => {
+  const frame = (at: number, round = 3, region = 0) =>
+    encodeBulkFrameHeader(2, {
+      ...{ type: BulkType.data, region, round, count: 1, payloadCrc: 7 },
+      offset: BigInt(at) * 4096n,
+    });
+  const sent = fc.uniqueArray(fc.nat(5_000), { minLength: 2, maxLength: 20 });
+
+  it('tells a round from one with a frame lost, doubled, out of place or of another round, each right by itself', () => {
+    fc.assert(
+      fc.property(sent, fc.nat(), (pages, choice) => {
+        const headers = pages.map((page) => frame(page));
+        const digest = roundDigest(headers);
+        const at = choice % (headers.length - 1);
+        const [one, next] = [headers[at], headers[at + 1]] as [Uint8Array, Uint8Array];
+        const before = headers.slice(0, at);
+        const after = headers.slice(at + 2);
+        const stranger = frame(pages[at] as number, 4);
+        const elsewhere = frame(pages[at] as number, 3, 1);
+        for (const wrong of [[next], [one, one, next], [next, one], [stranger, next], [elsewhere, next]]) {
+          expect(roundDigest([...before, ...wrong, ...after])).not.toBe(digest);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('leaves out each header’s own checksum, with which it would be the same for any headers', () => {
+    const naive = (headers: readonly Uint8Array[]) => crc32c(Buffer.concat(headers));
+    expect(naive([frame(1), frame(2)])).toBe(naive([frame(3), frame(4)]));
+    expect(roundDigest([frame(1), frame(2)])).not.toBe(roundDigest([frame(3), frame(4)]));
+  });
+
+  it('of a round without frames is 0', () => {
+    expect(roundDigest([])).toBe(0);
   });
 });
 
@@ -163,7 +213,7 @@ describe('bytes from a peer', () => {
   const decoders = {
     preamble: decodePreamble,
     'bulk-hello': decodeBulkHello,
-    'bulk-frame': decodeBulkFrameHeader,
+    'bulk-frame': (bytes: Uint8Array, version: PeerVersion) => decodeBulkFrameHeader(version, bytes),
   };
   const originals = vectors.filter((vector) => vector.kind in decoders);
 
@@ -175,7 +225,8 @@ describe('bytes from a peer', () => {
         edits,
         fc.nat(80),
         fc.boolean(),
-        (vector, changes, length, mend) => {
+        fc.constantFrom(...PEER_VERSIONS),
+        (vector, changes, length, mend, version) => {
           const bytes = bytesOf(vector).slice(0, length);
           for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
           const size = vector.kind === 'bulk-hello' ? 48 : 32;
@@ -184,7 +235,7 @@ describe('bytes from a peer', () => {
             const view = new DataView(bytes.buffer);
             view.setUint32(size - 4, slowCrc32c(bytes.subarray(0, size - 4)), true);
           }
-          const result = decoders[vector.kind as keyof typeof decoders](bytes);
+          const result = decoders[vector.kind as keyof typeof decoders](bytes, version);
           if (!result.ok) expect(result.error.path).toMatch(new RegExp(`^${vector.kind}(\\.\\w+)?$`));
         },
       ),

@@ -3,11 +3,12 @@ import { DroverError } from '@drover/types';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   type AcceptControlResult,
+  type AnyControlChannel,
   acceptControl,
   type ControlChannel,
   connectControl,
   encodePreamble,
-  type VersionWindow,
+  type PeerVersion,
 } from '../src/index.js';
 import { readExactly } from '../src/peer/read-exactly.js';
 
@@ -36,7 +37,7 @@ async function listen(onConnection: (socket: Socket) => void): Promise<number> {
 
 /** A responder that reads the preamble and accepts, as an agent does. */
 async function listenAsAgent(
-  versions?: VersionWindow,
+  versions?: readonly PeerVersion[],
 ): Promise<{ port: number; result: Promise<AcceptControlResult> }> {
   let resolve: (result: AcceptControlResult) => void;
   const result = new Promise<AcceptControlResult>((settle) => {
@@ -51,7 +52,7 @@ async function listenAsAgent(
   return { port, result };
 }
 
-function keep(channel: ControlChannel): ControlChannel {
+function keep(channel: AnyControlChannel): AnyControlChannel {
   cleanUp.push(() => channel.close());
   return channel;
 }
@@ -71,60 +72,65 @@ async function failure(promise: Promise<unknown>): Promise<DroverError> {
 
 describe('opening a control connection', () => {
   it('ends in a channel on both sides, with the highest common version', async () => {
-    const { port, result } = await listenAsAgent({ oldest: 1, newest: 4 });
-    const { channel, version } = await dial(port, { versions: { oldest: 2, newest: 9 } });
-    keep(channel);
-    const accepted = await result;
-    if (!accepted.ok) throw accepted.error;
-    expect([version, channel.version, accepted.version]).toEqual([4, 4, 4]);
-    await accepted.channel.send('ready', { loadMs: 2 });
-    expect((await channel.expect(['ready'], { timeoutMs: 2_000 })).message.loadMs).toBe(2);
+    for (const [ours, theirs, agreed] of [
+      [[1, 2], [1, 2], 2],
+      [[1], [1, 2], 1],
+      [[1, 2], [1], 1],
+      [[2], [1, 2], 2],
+    ] as const) {
+      const { port, result } = await listenAsAgent(theirs);
+      const channel: ControlChannel = keep(await dial(port, { versions: ours }));
+      const accepted = await result;
+      if (!accepted.ok) throw accepted.error;
+      const other: ControlChannel = accepted.channel;
+      expect([channel.version, other.version]).toEqual([agreed, agreed]);
+      await other.send('ready', { loadMs: 2 });
+      expect((await channel.expect(['ready'], { timeoutMs: 2_000 })).message.loadMs).toBe(2);
+    }
+  });
+
+  it('takes the newest of ours from a peer that speaks later ones too', async () => {
+    const port = await listen((socket) => {
+      socket.once('data', () => socket.write(encodePreamble({ oldest: 2, newest: 9, role: 'control' })));
+    });
+    expect(keep(await dial(port)).version).toBe(2);
   });
 
   it('does not lose what the peer sends in one piece with its preamble', async () => {
     const port = await listen((socket) => {
-      const hello = {
-        release: '0.1.0',
-        host: 'b',
-        instanceSpec: [1],
-        deviceState: [1],
-        pageSize: 4096,
-        maxConnections: 1,
-      };
       socket.once('data', (preamble) => {
         const accepted = acceptControl({ socket, preamble });
-        if (accepted.ok) void keep(accepted.channel).send('hello', hello);
+        if (accepted.ok) void keep(accepted.channel).send('outcome', { outcome: 'ready', epoch: '7' });
       });
     });
-    const { channel } = await dial(port);
-    expect((await keep(channel).expect(['hello'], { timeoutMs: 2_000 })).message.host).toBe('b');
+    const channel: ControlChannel = keep(await dial(port));
+    expect((await channel.expect(['outcome'], { timeoutMs: 2_000 })).message.epoch).toBe('7');
   });
 
   it('is over for the peer too when it breaks the protocol', async () => {
     const { port, result } = await listenAsAgent();
-    const { channel } = await dial(port);
+    const channel: ControlChannel = keep(await dial(port));
     const accepted = await result;
     if (!accepted.ok) throw accepted.error;
-    await accepted.channel.send('running', { journalMs: 1, resumeMs: 1 });
-    expect((await failure(keep(channel).expect(['ready'], { timeoutMs: 2_000 }))).code).toBe(
-      'peer-violation',
-    );
+    const other: ControlChannel = accepted.channel;
+    await other.send('running', { journalMs: 1, resumeMs: 1 });
+    expect((await failure(channel.expect(['ready'], { timeoutMs: 2_000 }))).code).toBe('peer-violation');
     expect((await accepted.channel.ended).code).toBe('peer-closed');
   });
 
   it('without a common version is refused on both sides, each naming both windows (R7)', async () => {
-    const { port, result } = await listenAsAgent({ oldest: 2, newest: 3 });
-    const error = await failure(dial(port));
+    const { port, result } = await listenAsAgent([2]);
+    const error = await failure(dial(port, { versions: [1] }));
     expect(error).toMatchObject({
       code: 'peer-version-unknown',
       message:
-        'This side speaks peer protocol version 1, the peer versions 2 to 3: no version is common; upgrade this side.',
+        'This side speaks peer protocol version 1, the peer version 2: no version is common; upgrade this side.',
       retryable: false,
     });
     const refused = await result;
     expect(refused).toMatchObject({ ok: false, error: { code: 'peer-version-unknown' } });
     expect(refused.ok ? '' : refused.error.message).toMatch(
-      /speaks peer protocol versions 2 to 3, the peer version 1/,
+      /speaks peer protocol version 2, the peer version 1: .*upgrade the peer\./,
     );
   });
 
@@ -203,7 +209,7 @@ describe('accepting a control connection', () => {
   });
 
   it('does not let a refusal be lost to bytes that nobody read', async () => {
-    const { port } = await listenAsAgent({ oldest: 7, newest: 7 });
+    const { port } = await listenAsAgent([2]);
     const socket = connect({ host: '127.0.0.1', port });
     cleanUp.push(() => socket.destroy());
     const closed = new Promise<boolean>((resolve) => socket.once('close', resolve));
@@ -214,7 +220,7 @@ describe('accepting a control connection', () => {
     // false: it closed without a reset.
     expect(await closed).toBe(false);
     expect(Buffer.concat(received)).toEqual(
-      Buffer.from(encodePreamble({ oldest: 7, newest: 7, role: 'control' })),
+      Buffer.from(encodePreamble({ oldest: 2, newest: 2, role: 'control' })),
     );
   });
 });

@@ -61,7 +61,7 @@ function fakeTime(): (ms: number, stepMs: number) => Promise<void> {
   };
 }
 
-const ready = (sequence: number) => encodeControlMessage('ready', { loadMs: 1 }, sequence);
+const ready = (sequence: number) => encodeControlMessage(1, 'ready', { loadMs: 1 }, sequence);
 
 describe('a control channel', () => {
   it('carries messages both ways, in order, with their sequence numbers', async () => {
@@ -70,7 +70,7 @@ describe('a control channel', () => {
     await a.send('verified', { digest: '0'.repeat(32) });
     await b.send('ready', { loadMs: 1.5 });
     expect(await b.expect(['switchover'], soon)).toEqual({
-      ...{ name: 'switchover', message: { lastRound: 3, verify: true } },
+      ...{ name: 'switchover', version: 1, message: { lastRound: 3, verify: true } },
     });
     expect((await b.expect(['verified', 'abort'], soon)).name).toBe('verified');
     expect((await a.expect(['ready'], soon)).message.loadMs).toBe(1.5);
@@ -97,11 +97,11 @@ describe('a control channel', () => {
     const { channel, wire } = channelAndWire({ onMessage: (received) => told.push(received) });
     const roundDone = { round: 2, wireBytes: '10', pagesRemaining: '0' };
     wire.write(encodeControlFrame({ type: 0xfff0, sequence: 0, payload: Buffer.from('?') }));
-    wire.write(encodeControlMessage('keepalive', {}, 1));
-    wire.write(encodeControlMessage('roundDone', roundDone, 2));
+    wire.write(encodeControlMessage(1, 'keepalive', {}, 1));
+    wire.write(encodeControlMessage(1, 'roundDone', roundDone, 2));
     wire.write(ready(3));
     await channel.expect(['ready'], soon);
-    expect(told).toEqual([{ name: 'roundDone', message: roundDone }]);
+    expect(told).toEqual([{ name: 'roundDone', version: 1, message: roundDone }]);
   });
 
   it('survives a listener that throws: the channel ends, the process does not', async () => {
@@ -110,7 +110,7 @@ describe('a control channel', () => {
         throw new Error('display is broken');
       },
     });
-    wire.write(encodeControlMessage('roundDone', { round: 0, wireBytes: '1', pagesRemaining: '1' }, 0));
+    wire.write(encodeControlMessage(1, 'roundDone', { round: 0, wireBytes: '1', pagesRemaining: '1' }, 0));
     expect((await channel.ended).message).toContain('display is broken');
   });
 
@@ -329,7 +329,7 @@ describe('the end of a channel', () => {
     const channel = new ControlChannel({ stream, version: 1, keepaliveMs: 20, idleTimeoutMs: 80 });
     open.push(channel);
     let sequence = 0;
-    const talk = setInterval(() => wire.write(encodeControlMessage('keepalive', {}, sequence++)), 20);
+    const talk = setInterval(() => wire.write(encodeControlMessage(1, 'keepalive', {}, sequence++)), 20);
     const sending = Promise.allSettled([
       channel.send('refuse', { code: 'a', message: 'x'.repeat(4000), retryable: false }),
       channel.send('refuse', { code: 'a', message: 'x'.repeat(4000), retryable: false }),

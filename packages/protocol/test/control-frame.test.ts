@@ -86,7 +86,7 @@ describe('the control frame decoder', () => {
 
   it('stays failed after an error, and gives its memory back', () => {
     const decoder = new ControlFrameDecoder();
-    const [good] = [encodeControlMessage('keepalive', {}, 0)];
+    const [good] = [encodeControlMessage(1, 'keepalive', {}, 0)];
     const bad = good.slice();
     bad[16] = 0;
     const first = decoder.push(bad);
@@ -130,8 +130,11 @@ describe('the control frame decoder', () => {
 describe('a control message', () => {
   it('of an optional type that nobody knows yet is skipped, of a mandatory one refused', () => {
     const payload = Buffer.from('not even JSON');
-    expect(decodeControlMessage({ type: 0xfffe, sequence: 0, payload })).toEqual({ ok: true, value: null });
-    expect(decodeControlMessage({ type: 0x7ffe, sequence: 0, payload })).toMatchObject({
+    expect(decodeControlMessage(1, { type: 0xfffe, sequence: 0, payload })).toEqual({
+      ok: true,
+      value: null,
+    });
+    expect(decodeControlMessage(1, { type: 0x7ffe, sequence: 0, payload })).toMatchObject({
       ok: false,
       error: { code: 'type', message: 'is 0x7ffe, which this release does not know' },
     });
@@ -139,14 +142,17 @@ describe('a control message', () => {
 
   it('keeps fields that this release does not know', () => {
     const payload = Buffer.from('{"lastRound":1,"verify":false,"later":[1]}');
-    expect(decodeControlMessage({ type: ControlType.switchover, sequence: 0, payload })).toEqual({
-      ...{ ok: true, value: { name: 'switchover', message: { lastRound: 1, verify: false, later: [1] } } },
+    expect(decodeControlMessage(1, { type: ControlType.switchover, sequence: 0, payload })).toEqual({
+      ...{
+        ok: true,
+        value: { name: 'switchover', version: 1, message: { lastRound: 1, verify: false, later: [1] } },
+      },
     });
   });
 
   it('names the field that it misses', () => {
     const payload = Buffer.from('{"lastRound":1}');
-    expect(decodeControlMessage({ type: ControlType.switchover, sequence: 0, payload })).toMatchObject({
+    expect(decodeControlMessage(1, { type: ControlType.switchover, sequence: 0, payload })).toMatchObject({
       error: {
         code: 'message',
         path: 'switchover',
@@ -157,14 +163,14 @@ describe('a control message', () => {
 
   it('does not take a number above 64 bits', () => {
     const message = { migrationId: '6f1c2f0a-5b8e-4c1d-9a77-0d2a4b6c8e10', epoch: '18446744073709551616' };
-    expect(() => encodeControlMessage('commit', message, 0)).toThrow('commit.epoch: does not fit 64 bits');
-    expect(() => encodeControlMessage('commit', { ...message, epoch: 'x'.repeat(99) }, 0)).toThrow(
+    expect(() => encodeControlMessage(1, 'commit', message, 0)).toThrow('commit.epoch: does not fit 64 bits');
+    expect(() => encodeControlMessage(1, 'commit', { ...message, epoch: 'x'.repeat(99) }, 0)).toThrow(
       'is not an unsigned',
     );
   });
 
   it('is not sent when it is not what the protocol allows, or too large', () => {
-    const send = (message: unknown) => () => encodeControlMessage('keepalive', message as never, 0);
+    const send = (message: unknown) => () => encodeControlMessage(1, 'keepalive', message as never, 0);
     expect(send([])).toThrow(/^The message keepalive was not sent: /);
     expect(send({ blob: 'x'.repeat(1 << 20) })).toThrow(/^The message keepalive was not sent: /);
     expect(send({ big: 1n })).toThrow(/^The message keepalive was not sent: /);
@@ -183,7 +189,7 @@ describe('a control message', () => {
           for (const [at, value] of changes) if (payload.length > 0) payload[at % payload.length] = value;
           const kept = cut === null ? payload : payload.subarray(0, cut % (payload.length + 1));
           const type = Buffer.from(bytes).readUInt16LE(0);
-          const result = decodeControlMessage({ type, sequence: 0, payload: kept });
+          const result = decodeControlMessage(1, { type, sequence: 0, payload: kept });
           if (!result.ok) expect(['utf8', 'json', 'message']).toContain(result.error.code);
         },
       ),

@@ -4,13 +4,18 @@ import { protocolErrors } from '../src/errors.js';
 import {
   BulkKind,
   BulkType,
+  Capability,
   ControlType,
   controlMessages,
+  DEVICE_STATE_KINDS,
+  IMPLEMENTED_CAPABILITIES,
   OPTIONAL_BIT,
+  PEER_VERSIONS,
   PREAMBLE_MAGIC,
+  RetiredNumbers,
   Role,
 } from '../src/index.js';
-import { bulkFrameStruct } from '../src/peer/bulk-frame.js';
+import { bulkFrameStructs } from '../src/peer/bulk-frame.js';
 import { bulkHelloStruct } from '../src/peer/bulk-hello.js';
 import { controlHeaderStruct } from '../src/peer/control-frame.js';
 import { preambleStruct } from '../src/peer/preamble.js';
@@ -32,12 +37,26 @@ function tableUnder(heading: string): readonly (readonly string[])[] {
 }
 
 describe('the registry', () => {
-  it('gives no number twice, over control and bulk together', () => {
-    const types = [...Object.values(ControlType), ...Object.values(BulkType)];
-    expect(new Set(types).size).toBe(types.length);
-    for (const numbers of [Role, BulkKind]) {
-      expect(new Set(Object.values(numbers)).size).toBe(Object.values(numbers).length);
+  it('gives no number twice, over control and bulk together, and none that was retired', () => {
+    const retired: Readonly<Record<keyof typeof RetiredNumbers, readonly number[]>> = RetiredNumbers;
+    const given = {
+      peerVersion: [...PEER_VERSIONS],
+      role: Object.values(Role),
+      controlType: Object.values(ControlType),
+      bulkKind: Object.values(BulkKind),
+      bulkType: Object.values(BulkType),
+      capability: Object.values(Capability),
+    } satisfies Record<keyof typeof RetiredNumbers, readonly number[]>;
+    for (const [what, numbers] of Object.entries(given)) {
+      const ever = [...numbers, ...retired[what as keyof typeof given]];
+      expect(new Set(ever).size, what).toBe(ever.length);
     }
+    const frames = [...given.controlType, ...given.bulkType, ...retired.controlType, ...retired.bulkType];
+    expect(new Set(frames).size).toBe(frames.length);
+  });
+
+  it('offers no capability that has no number', () => {
+    expect(Object.values(Capability)).toEqual(expect.arrayContaining([...IMPLEMENTED_CAPABILITIES]));
   });
 
   it('never changes a number that was given (additions go to the end)', () => {
@@ -53,11 +72,12 @@ describe('the registry', () => {
     });
     expect(Role).toMatchObject({ control: 1, bulk: 2, fault: 3 });
     expect(BulkKind).toMatchObject({ pages: 1, state: 2 });
+    expect(Capability).toMatchObject({ compression: 1, 'post-copy': 2, delta: 3 });
     expect(PREAMBLE_MAGIC).toBe(0x52565244);
   });
 
   it('marks a message as optional by the top bit alone', () => {
-    for (const [name, { type, optional }] of Object.entries(controlMessages)) {
+    for (const [name, { type, optional }] of Object.values(controlMessages).flatMap(Object.entries)) {
       expect(type).toBe(ControlType[name as keyof typeof ControlType]);
       expect(optional).toBe(type >= OPTIONAL_BIT);
     }
@@ -70,7 +90,8 @@ describe('SPEC.md', () => {
     ['Preamble, 16 bytes', preambleStruct, 0],
     ['Control frame: 16-byte header', controlHeaderStruct, 0],
     ['Bulk hello, 48 bytes', bulkHelloStruct, 4],
-    ['Bulk frame: 32-byte header', bulkFrameStruct, 4],
+    ['Bulk frame: 32-byte header', bulkFrameStructs[1], 4],
+    ['Bulk frame: 32-byte header', bulkFrameStructs[2], 4],
   ] as const)('has the layout of the code: %s', (heading, { fields, size }, checksumBytes) => {
     const written = tableUnder(heading);
     const coded = Object.entries(fields).map(([name, { offset, form, doc }]) => [
@@ -82,12 +103,42 @@ describe('SPEC.md', () => {
     expect(written).toEqual(coded);
   });
 
-  it('lists every control message with its number and sender', () => {
-    const written = tableUnder('Messages').map(([type, name, sender]) => [type, name, sender]);
-    const coded = Object.entries(controlMessages).map(([name, { type, sender }]) => [
-      ...[`0x${type.toString(16).padStart(4, '0')}`, name, sender],
+  it.each([...PEER_VERSIONS])(
+    'lists every control message of version %i with its number and sender',
+    (version) => {
+      const written = tableUnder('Messages').map(([type, name, sender]) => [type, name, sender]);
+      const coded = Object.entries(controlMessages[version]).map(([name, { type, sender }]) => [
+        ...[`0x${type.toString(16).padStart(4, '0')}`, name, sender],
+      ]);
+      expect(written).toEqual(coded);
+    },
+  );
+
+  it.each([...PEER_VERSIONS])('names every field of every control message of version %i', (version) => {
+    const [, section = ''] = spec.split('\n### Fields\n');
+    const items = section.split('\n### ')[0]?.matchAll(/^- \*\*(\w+)\*\*: ((?:.|\n {2})*)/gm) ?? [];
+    const written = new Map([...items].map(([, name, fields]) => [name, fields]));
+    expect([...written.keys()]).toEqual(Object.keys(controlMessages[version]));
+    for (const [name, { schema }] of Object.entries(controlMessages[version])) {
+      for (const field of Object.keys(schema.shape)) expect(written.get(name)).toContain(`\`${field}\``);
+    }
+  });
+
+  it('has a row for each capability and its paragraph, and for each kind of device state of the protocol’s own', () => {
+    const capabilities = tableUnder('Capabilities').map(([number, name]) => [name, Number(number)]);
+    expect(Object.fromEntries(capabilities)).toEqual(Capability);
+    for (const [name, number] of Object.entries(Capability))
+      expect(spec).toContain(`**${name}** (${number}). `);
+    const kinds = tableUnder('Device state').map(([kind, versions]) => [kind, versions]);
+    const coded = Object.entries(DEVICE_STATE_KINDS).map(([kind, versions]) => [
+      `\`${kind}\``,
+      versions.join(', '),
     ]);
-    expect(written).toEqual(coded);
+    expect(kinds).toEqual([...coded, ['`qemu/NAME`', "QEMU's"]]);
+  });
+
+  it('has a row for each version', () => {
+    expect(tableUnder('Versions').map(([version]) => Number(version))).toEqual([...PEER_VERSIONS]);
   });
 
   it('lists every bulk frame with its number', () => {

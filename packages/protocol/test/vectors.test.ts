@@ -19,10 +19,22 @@ import {
   encodeBulkHello,
   encodeControlMessage,
   encodePreamble,
+  PEER_VERSIONS,
+  type PeerVersion,
   Role,
   type RoleName,
+  roundDigest,
 } from '../src/index.js';
-import { asLines, bytesOf, type Vector, vectorFiles, vectorFolder, vectors, vectorsOf } from './vectors.js';
+import {
+  asLines,
+  bytesOf,
+  type Vector,
+  vectorFiles,
+  vectorFolder,
+  vectorsByVersion,
+  vectorsFor,
+  vectorsOf,
+} from './vectors.js';
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
@@ -38,14 +50,14 @@ function roleName(number: unknown): RoleName {
 }
 
 /** Whole path of a control frame: bytes, frame, message. */
-function decodeControl(bytes: Uint8Array): DecodeResult<unknown> {
+function decodeControl(version: PeerVersion, bytes: Uint8Array): DecodeResult<unknown> {
   const { frames, error } = new ControlFrameDecoder().push(bytes);
   if (error) return { ok: false, error };
   const [frame] = frames;
-  return frame === undefined ? { ok: true, value: undefined } : decodeControlMessage(frame);
+  return frame === undefined ? { ok: true, value: undefined } : decodeControlMessage(version, frame);
 }
 
-describe('the golden vectors of peer protocol 1', () => {
+describe('the golden vectors', () => {
   it('are frozen: the bytes of each file are those that were listed', () => {
     const listed = readFileSync(join(vectorFolder, 'FROZEN.sha256'), 'utf8').trimEnd().split('\n');
     const present = vectorFiles.map((name) => {
@@ -55,16 +67,21 @@ describe('the golden vectors of peer protocol 1', () => {
     expect(present).toEqual(listed);
   });
 
-  it('say the same as JSON and as lines', () => {
-    expect(readFileSync(join(vectorFolder, 'peer-v1.txt'), 'utf8')).toBe(asLines(vectors));
+  it.each([...vectorsByVersion])('of peer protocol %i say the same as JSON and as lines', (version, own) => {
+    expect(readFileSync(join(vectorFolder, `peer-v${version}.txt`), 'utf8')).toBe(asLines(own));
   });
+});
+
+describe.each([...PEER_VERSIONS])('the golden vectors of peer protocol %i', (version) => {
+  const vectors = vectorsFor(version);
 
   it('have a name each', () => {
-    const names = vectors.map(({ kind, name }) => `${kind} ${name}`);
+    const own = vectorsByVersion.get(version) ?? [];
+    const names = own.map(({ kind, name }) => `${kind} ${name}`);
     expect(new Set(names).size).toBe(names.length);
   });
 
-  for (const vector of vectorsOf('preamble').valid) {
+  for (const vector of vectorsOf('preamble', version).valid) {
     it(`preamble ${vector.name} is read and written`, () => {
       const fields = vector.fields as { oldest: number; newest: number; role: number };
       const expected = { oldest: fields.oldest, newest: fields.newest, role: roleName(fields.role) };
@@ -73,7 +90,7 @@ describe('the golden vectors of peer protocol 1', () => {
     });
   }
 
-  for (const vector of vectorsOf('bulk-hello').valid) {
+  for (const vector of vectorsOf('bulk-hello', version).valid) {
     it(`bulk hello ${vector.name} is read and written`, () => {
       const decoded = value(decodeBulkHello(bytesOf(vector)));
       expect({ ...decoded, token: hex(decoded.token) }).toEqual(vector.fields);
@@ -81,12 +98,12 @@ describe('the golden vectors of peer protocol 1', () => {
     });
   }
 
-  for (const vector of vectorsOf('bulk-frame').valid) {
+  for (const vector of vectorsOf('bulk-frame', version).valid) {
     it(`bulk frame ${vector.name} is read and written`, () => {
       const bytes = bytesOf(vector);
-      const header = value(decodeBulkFrameHeader(bytes));
+      const header = value(decodeBulkFrameHeader(version, bytes));
       expect({ ...header, offset: String(header.offset) }).toEqual(vector.fields);
-      expect(hex(encodeBulkFrameHeader(header))).toBe(vector.hex.slice(0, 64));
+      expect(hex(encodeBulkFrameHeader(version, header))).toBe(vector.hex.slice(0, 64));
       const payload = bytes.subarray(32);
       if (payload.length > 0) {
         expect(payload.length).toBe(bulkPayloadBytes(header));
@@ -95,26 +112,38 @@ describe('the golden vectors of peer protocol 1', () => {
     });
   }
 
-  for (const vector of vectorsOf('control-frame').valid) {
+  for (const vector of vectorsOf('control-frame', version).valid) {
     it(`control frame ${vector.name} is read and written`, () => {
       const { name, sequence, message } = vector.fields as {
         name: ControlName;
         sequence: number;
         message: never;
       };
-      expect(hex(encodeControlMessage(name, message, sequence))).toBe(vector.hex);
+      expect(hex(encodeControlMessage(version, name, message, sequence))).toBe(vector.hex);
       const type = Buffer.from(vector.hex, 'hex').readUInt16LE(0);
       const payload = bytesOf(vector).subarray(16);
-      expect(value(decodeControlMessage({ type, sequence, payload }))).toEqual({ name, message });
-      if (sequence === 0) expect(value(decodeControl(bytesOf(vector)))).toEqual({ name, message });
+      const received = { name, version, message };
+      expect(value(decodeControlMessage(version, { type, sequence, payload }))).toEqual(received);
+      if (sequence === 0) expect(value(decodeControl(version, bytesOf(vector)))).toEqual(received);
+    });
+  }
+
+  for (const vector of vectorsOf('round-digest', version).valid) {
+    it(`round digest ${vector.name} is computed`, () => {
+      const bytes = bytesOf(vector);
+      const headers = Array.from({ length: bytes.length / 32 }, (_, i) =>
+        bytes.subarray(i * 32, i * 32 + 32),
+      );
+      expect({ frames: headers.length, digest: roundDigest(headers) }).toEqual(vector.fields);
     });
   }
 
   const decoders: Readonly<Record<Vector['kind'], (bytes: Uint8Array) => DecodeResult<unknown>>> = {
     preamble: decodePreamble,
     'bulk-hello': decodeBulkHello,
-    'bulk-frame': decodeBulkFrameHeader,
-    'control-frame': decodeControl,
+    'bulk-frame': (bytes) => decodeBulkFrameHeader(version, bytes),
+    'round-digest': () => expect.unreachable('a digest has nothing that could be refused'),
+    'control-frame': (bytes) => decodeControl(version, bytes),
   };
   for (const vector of vectors.filter(({ refusal }) => refusal !== undefined)) {
     it(`${vector.kind} ${vector.name} is refused as ${vector.refusal} (R6)`, () => {
@@ -124,9 +153,9 @@ describe('the golden vectors of peer protocol 1', () => {
   }
 
   it('leave no message of the control channel and no bulk frame without a vector', () => {
-    const names = vectorsOf('control-frame').valid.map(({ fields }) => fields?.name);
+    const names = vectorsOf('control-frame', version).valid.map(({ fields }) => fields?.name);
     expect([...new Set(names)].sort()).toEqual(Object.keys(ControlType).sort());
-    const types = vectorsOf('bulk-frame').valid.map(
+    const types = vectorsOf('bulk-frame', version).valid.map(
       ({ fields }) => (fields as unknown as BulkFrameHeader).type,
     );
     expect([...new Set(types)].sort()).toEqual([0x101, 0x102, 0x103, 0x104, 0x105, 0x106, 0x107, 0x108]);

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PEER_VERSIONS, type PeerVersion } from '../src/index.js';
 
 /** The folder of golden vectors. */
 export const vectorFolder = join(dirname(fileURLToPath(import.meta.url)), '..', 'vectors');
 
-export type VectorKind = 'preamble' | 'bulk-hello' | 'bulk-frame' | 'control-frame';
+export type VectorKind = 'preamble' | 'bulk-hello' | 'bulk-frame' | 'round-digest' | 'control-frame';
 
 /** Bytes and what they mean, or why they are refused. */
 export interface Vector {
@@ -16,18 +17,37 @@ export interface Vector {
   readonly refusal?: string;
 }
 
-/** Every vector of protocol version 1. */
-export const vectors: readonly Vector[] = JSON.parse(
-  readFileSync(join(vectorFolder, 'peer-v1.json'), 'utf8'),
+/** The vectors that each protocol version added; what a later version left alone is not repeated there. */
+export const vectorsByVersion: ReadonlyMap<PeerVersion, readonly Vector[]> = new Map(
+  PEER_VERSIONS.map((version) => [
+    version,
+    JSON.parse(readFileSync(join(vectorFolder, `peer-v${version}.json`), 'utf8')),
+  ]),
 );
+
+/** Every vector of protocol version 1. */
+export const vectors: readonly Vector[] = vectorsByVersion.get(1) ?? [];
+
+/** What version 2 changed of version 1's vectors: read differently there, or not at all. */
+const CHANGED_BY_V2 = /^control-frame (hello|prepare|report)(-|$)|^bulk-frame round-end-with-payload-crc/;
+
+/** Everything that must hold for one version: its own vectors and those that it took over. */
+export function vectorsFor(version: PeerVersion): readonly Vector[] {
+  const own = vectorsByVersion.get(version) ?? [];
+  if (version === 1) return own;
+  return [...vectors.filter(({ kind, name }) => !CHANGED_BY_V2.test(`${kind} ${name}`)), ...own];
+}
 
 /** The names of the files that are frozen. */
 export const vectorFiles: readonly string[] = readdirSync(vectorFolder)
   .filter((name) => /\.(json|txt)$/.test(name))
   .sort();
 
-export function vectorsOf(kind: VectorKind): { valid: readonly Vector[]; invalid: readonly Vector[] } {
-  const ofKind = vectors.filter((vector) => vector.kind === kind);
+export function vectorsOf(
+  kind: VectorKind,
+  version: PeerVersion = 1,
+): { valid: readonly Vector[]; invalid: readonly Vector[] } {
+  const ofKind = vectorsFor(version).filter((vector) => vector.kind === kind);
   return {
     valid: ofKind.filter(({ refusal }) => refusal === undefined),
     invalid: ofKind.filter(({ refusal }) => refusal !== undefined),

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { agreeVersion, OUR_VERSIONS, PEER_VERSIONS, type VersionWindow } from '../src/index.js';
+import {
+  agreeVersion,
+  PEER_VERSIONS,
+  selectPeerVersions,
+  type VersionWindow,
+  windowOf,
+} from '../src/index.js';
 
 const windows = fc
   .tuple(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 6 }))
@@ -15,7 +21,7 @@ describe('agreeing on a version', () => {
     fc.assert(
       fc.property(windows, windows, (a, b) => {
         const common = versionsIn(a).filter((version) => versionsIn(b).includes(version));
-        for (const agreement of [agreeVersion(a, b), agreeVersion(b, a)]) {
+        for (const agreement of [agreeVersion(versionsIn(a), b), agreeVersion(versionsIn(b), a)]) {
           if (common.length > 0) expect(agreement).toEqual({ ok: true, version: Math.max(...common) });
           else expect(agreement).toMatchObject({ ok: false, code: 'peer-version-unknown' });
         }
@@ -24,16 +30,32 @@ describe('agreeing on a version', () => {
   });
 
   it('names both windows and the side to upgrade when there is none (R7)', () => {
-    expect(agreeVersion({ oldest: 1, newest: 1 }, { oldest: 2, newest: 3 })).toMatchObject({
+    expect(agreeVersion([1], { oldest: 2, newest: 3 })).toMatchObject({
       message:
         'This side speaks peer protocol version 1, the peer versions 2 to 3: no version is common; upgrade this side.',
     });
-    expect(agreeVersion({ oldest: 4, newest: 5 }, { oldest: 2, newest: 3 })).toMatchObject({
+    expect(agreeVersion([4, 5], { oldest: 2, newest: 3 })).toMatchObject({
       message: expect.stringMatching(/upgrade the peer\.$/),
     });
   });
 
   it('offers every version of this release, without gaps', () => {
-    expect(versionsIn(OUR_VERSIONS)).toEqual([...PEER_VERSIONS]);
+    expect(versionsIn(windowOf(PEER_VERSIONS))).toEqual([...PEER_VERSIONS]);
+  });
+});
+
+describe('the versions that a side is held to', () => {
+  it('are some of this release, ascending, in whatever order they were named', () => {
+    expect(selectPeerVersions([1])).toEqual([1]);
+    expect(selectPeerVersions([2, 1])).toEqual([1, 2]);
+  });
+
+  it.each([[[]], [[3]], [[1, 3]], [[1, 1]], [[0]], [[1.5]]])('are refused as %j', (wanted) => {
+    expect(() => selectPeerVersions(wanted)).toThrow(
+      expect.objectContaining({
+        code: 'peer-versions-invalid',
+        message: expect.stringMatching(/choose some of 1, 2/),
+      }),
+    );
   });
 });

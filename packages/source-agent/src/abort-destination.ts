@@ -2,18 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlChannel } from '@drover/protocol';
 import type { ErrorBody } from '@drover/types';
 import type { Logger } from 'pino';
-import { openControl } from './control.js';
+import { openControl, type SourceSide } from './control.js';
 import { DEFAULT_SOURCE_DEADLINES, type SourceDeadlines } from './deadlines.js';
 import type { PeerAddress } from './migration.js';
 
 /** Wait between two tries to reach a destination that must be told, ms. */
 const RETRY_MS = 250;
 
-export interface AbortRequest {
+export interface AbortRequest extends SourceSide {
   readonly migrationId: string;
   readonly destination: PeerAddress;
-  readonly release: string;
-  readonly hostName: string;
   readonly logger: Logger;
   /** Ends the tries. */
   readonly signal: AbortSignal;

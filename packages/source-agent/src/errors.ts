@@ -7,18 +7,6 @@ export const sourceErrors = defineErrors({
     retryable: false,
     summary: 'Only a running guest is moved live. Start or resume the instance first.',
   },
-  'peer-incompatible': {
-    status: 409,
-    retryable: false,
-    summary:
-      'Source and destination share no spec, state or page-size version. Upgrade the side that is behind.',
-  },
-  'spec-not-convertible': {
-    status: 409,
-    retryable: false,
-    summary:
-      'The instance spec uses something that no version the destination reads can say. Upgrade the destination.',
-  },
   'tracker-failed': {
     status: 500,
     retryable: true,

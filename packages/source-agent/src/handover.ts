@@ -52,7 +52,7 @@ export async function handOver(
   }
   const outcome = completed(run, prepared, switched, handed);
   await sleep(FIRST_MOMENTS_MS, undefined, { signal: m.shutdown }).catch(() => {});
-  await channel.send('report', { report: outcome.report }).catch((thrown: unknown) => {
+  await prepared.sendReport(outcome.report).catch((thrown: unknown) => {
     run.log.warn({ err: thrown }, 'the destination did not take the report');
   });
   await finish(m);

@@ -9,6 +9,7 @@ import type {
 } from '@drover/types';
 import type { Vmm } from '@drover/vmm';
 import type { Logger } from 'pino';
+import type { SourceSide } from './control.js';
 import type { SourceDeadlines } from './deadlines.js';
 
 /**
@@ -32,7 +33,7 @@ export interface PeerAddress {
 }
 
 /** What it takes to ask a destination how a handover ended; enough to go on after an agent's restart. */
-export interface InDoubtMigration {
+export interface InDoubtMigration extends SourceSide {
   readonly migrationId: string;
   readonly instance: { readonly id: string; readonly name: string };
   /** The epoch that the source held before it relinquished; the destination got one more. */
@@ -44,8 +45,6 @@ export interface InDoubtMigration {
   readonly vmm: Vmm | null;
   readonly destination: PeerAddress;
   readonly journal: SourceJournal;
-  readonly release: string;
-  readonly hostName: string;
   /** The agent is stopping: leave everything as it is. */
   readonly shutdown: AbortSignal;
   readonly logger: Logger;

@@ -1,78 +1,69 @@
-import { PAGE_SIZE } from '@drover/native';
-import type { ControlMessage } from '@drover/protocol';
 import {
-  DroverError,
-  INSTANCE_SPEC_VERSIONS,
-  type InstanceSpec,
-  type InstanceSpecEnvelope,
-  writeInstanceSpec,
-} from '@drover/types';
-import { sourceErrors } from './errors.js';
+  type AnyControlChannel,
+  checkDeviceStates,
+  checkPageSize,
+  chooseCapabilities,
+  DEVICE_STATE_KINDS,
+  type HostName,
+  type PeerHello,
+  PeerLimits,
+  type WrittenDeviceStates,
+} from '@drover/protocol';
+import { type InstanceSpec, type InstanceSpecEnvelope, newestCommon, writeInstanceSpec } from '@drover/types';
+import type { Vmm } from '@drover/vmm';
 
-export type Hello = ControlMessage<'hello'>;
-
-/** Versions of the VMM's own device state that this side writes and reads; for driver qemu its stream, version 1. */
-export const DEVICE_STATE_VERSIONS = [1] as const;
-/** Page channels that this side opens at most. */
-export const MAX_CONNECTIONS = 64;
-
-/** The source's hello. */
-export function ourHello(release: string, hostName: string): Hello {
-  return {
-    release,
-    host: hostName,
-    instanceSpec: [...INSTANCE_SPEC_VERSIONS],
-    deviceState: [...DEVICE_STATE_VERSIONS],
-    pageSize: PAGE_SIZE,
-    maxConnections: MAX_CONNECTIONS,
-  };
+/** What the source brings to the choice. */
+export interface Offer {
+  readonly source: HostName;
+  readonly spec: InstanceSpec;
+  /** Page channels asked for. */
+  readonly connections: number;
+  /** Kinds and versions in which the VMM writes its device state. */
+  readonly deviceStates: WrittenDeviceStates;
+  /** Numbers of the registry. */
+  readonly capabilities: readonly number[];
 }
 
 /** What both sides will use. */
 export interface Agreement {
   readonly spec: InstanceSpecEnvelope;
   readonly connections: number;
+  readonly deviceStates: WrittenDeviceStates;
+  readonly capabilities: readonly number[];
 }
 
 /**
- * Picks what both sides can: the newest spec version that loses nothing, and as many connections as both take. Throws
- * `peer-incompatible` or `spec-not-convertible`, naming both sides' windows; nothing has happened anywhere by then (R7).
+ * Picks what both sides can: the newest spec version that loses nothing, all capabilities and as many connections as both take. Throws
+ * `page-size-unsupported`, `device-state-version-unsupported`, `spec-version-unknown` or `spec-not-convertible`, naming both sides' windows;
+ * nothing has happened anywhere by then (R7).
  */
-export function agree(theirs: Hello, spec: InstanceSpec, connections: number): Agreement {
-  const who = `destination ${theirs.host} (release ${theirs.release})`;
-  if (theirs.pageSize !== PAGE_SIZE) {
-    throw sourceErrors.error(
-      'peer-incompatible',
-      `The ${who} uses pages of ${theirs.pageSize} bytes, this host ${PAGE_SIZE}; guests cannot move between them.`,
-    );
-  }
-  if (!theirs.deviceState.some((version) => DEVICE_STATE_VERSIONS.some((ours) => ours === version))) {
-    throw sourceErrors.error(
-      'peer-incompatible',
-      `The ${who} reads device state versions ${theirs.deviceState.join(', ')}, this host writes ${DEVICE_STATE_VERSIONS.join(', ')}; upgrade the side that is behind.`,
-    );
-  }
+export function agree(theirs: PeerHello, offer: Offer): Agreement {
+  checkPageSize(theirs, `destination ${theirs.host} (release ${theirs.release})`);
+  checkDeviceStates(offer.deviceStates, offer.source, theirs.deviceStates, theirs);
   return {
-    spec: envelopeFor(theirs, spec, who),
-    connections: Math.min(connections, theirs.maxConnections, MAX_CONNECTIONS),
+    spec: writeInstanceSpec(offer.spec, theirs.instanceSpec, theirs.host),
+    connections: Math.min(offer.connections, theirs.maxConnections, PeerLimits.channels),
+    deviceStates: offer.deviceStates,
+    capabilities: chooseCapabilities(offer.capabilities, theirs.capabilities),
   };
 }
 
-function envelopeFor(theirs: Hello, spec: InstanceSpec, who: string): InstanceSpecEnvelope {
-  try {
-    return writeInstanceSpec(spec, theirs.instanceSpec);
-  } catch (cause) {
-    if (cause instanceof DroverError && cause.code === 'spec-version-unknown') {
-      throw sourceErrors.error(
-        'peer-incompatible',
-        `The ${who} reads instance spec versions ${theirs.instanceSpec.join(', ')}, this host writes ${INSTANCE_SPEC_VERSIONS.join(', ')}; upgrade the side that is behind.`,
-        cause,
-      );
-    }
-    throw sourceErrors.error(
-      'spec-not-convertible',
-      `The spec of "${spec.name}" cannot be said in the versions that the ${who} reads: ${cause instanceof Error ? cause.message : String(cause)}`,
-      cause,
-    );
-  }
+/**
+ * The kinds and versions in which a VMM's device state will be written, as far as this channel's version can say them: version 1 of the
+ * protocol knows the stream alone and leaves the devices in it to the VMMs.
+ */
+export async function writtenDeviceStates(
+  vmm: Vmm,
+  channel: AnyControlChannel,
+  theirs: PeerHello,
+): Promise<WrittenDeviceStates> {
+  const stream: WrittenDeviceStates =
+    vmm.record.identity.driver === 'qemu' ? { 'qemu-stream': streamVersion(theirs) } : {};
+  return channel.version === 1 ? stream : { ...(await vmm.deviceStates()), ...stream };
+}
+
+/** The newest that both have; ours where there is none, for the refusal that follows. */
+function streamVersion({ deviceStates }: PeerHello): number {
+  const ours = DEVICE_STATE_KINDS['qemu-stream'];
+  return newestCommon(ours, deviceStates['qemu-stream'] ?? []) ?? Math.max(...ours);
 }

@@ -1,13 +1,20 @@
 import { join } from 'node:path';
 import { type BulkSender, native } from '@drover/native';
-import type { ControlChannel, ControlMessage } from '@drover/protocol';
-import { DroverError, toErrorBody } from '@drover/types';
+import {
+  type AnyControlChannel,
+  type ControlChannel,
+  type ControlMessage,
+  IMPLEMENTED_CAPABILITIES,
+  type PeerHello,
+} from '@drover/protocol';
+import { DroverError, type MigrationReport, toErrorBody } from '@drover/types';
 import type { DirtyTracker } from '@drover/vmm';
 import { openControl } from './control.js';
 import { sourceErrors } from './errors.js';
-import { type Agreement, agree, type Hello } from './negotiate.js';
+import { type Agreement, agree, writtenDeviceStates } from './negotiate.js';
 import { populateRanges } from './populate-ranges.js';
 import type { SourceRun } from './run.js';
+import { sendReport } from './send-report.js';
 import { watchEnd, watchFor } from './watch-control.js';
 
 /** Most device state that is carried, bytes. */
@@ -22,9 +29,12 @@ export interface Prepared {
     | { readonly name: 'ready'; readonly message: Promise<ControlMessage<'ready'>> };
   readonly tracker: DirtyTracker;
   readonly sender: BulkSender;
+  /** Of the peer protocol. */
   readonly version: number;
   readonly agreement: Agreement;
   readonly stateSocket: string;
+  /** Gives the destination the report, at the very end. */
+  sendReport(report: MigrationReport): Promise<void>;
 }
 
 /** Refuses what cannot be moved before anybody is asked. Throws `guest-not-running` or the first blocker's code. */
@@ -54,34 +64,18 @@ export async function prepare(run: SourceRun): Promise<Prepared> {
   const { signal } = interruption;
   await checkMovable(run);
 
-  const { channel, version, theirs } = await openControl(m.destination, m, deadlines, signal);
+  const { channel: opened, theirs } = await openControl(m.destination, m, deadlines, signal);
+  const channel: ControlChannel = opened;
   run.channel = channel;
   watchEnd(run, channel);
-  const agreement = await agreeOrRefuse(run, channel, theirs);
+  const agreement = await agreeOrRefuse(run, opened, theirs);
   if (agreement.connections < m.settings.connections) {
     m.onNote(`The destination takes ${agreement.connections} connections, not ${m.settings.connections}.`);
   }
 
   run.progress.enter('preparing');
-  const { identity } = m.vmm.record;
   run.prepareSent = true;
-  await channel.send('prepare', {
-    migrationId: m.migrationId,
-    instanceId: m.instance.id,
-    epoch: String(m.epoch),
-    spec: { ...agreement.spec },
-    vmm: {
-      driver: identity.driver,
-      version: identity.version,
-      machineType: identity.machineType,
-      accelerator: identity.accelerator,
-      ramMode: 'external',
-    },
-    regions: m.vmm.regions.map(({ id, sizeBytes }) => ({ id, sizeBytes: String(sizeBytes) })),
-    populate: populateRanges(m.vmm.memory, m.vmm.regions.length),
-    connections: agreement.connections,
-    verify: m.settings.verify,
-  });
+  await sendPrepare(run, opened, agreement);
   const { message: prepared } = await channel.expect(['prepared'], {
     timeoutMs: deadlines.prepareMs,
     signal,
@@ -98,7 +92,7 @@ export async function prepare(run: SourceRun): Promise<Prepared> {
     host: m.destination.host,
     port: m.destination.port,
     connections: agreement.connections,
-    version,
+    version: channel.version,
     token: Buffer.from(prepared.bulkToken, 'hex'),
     connectTimeoutMs: deadlines.connectMs,
     stallTimeoutMs: deadlines.stallMs,
@@ -109,17 +103,66 @@ export async function prepare(run: SourceRun): Promise<Prepared> {
   sender.setBandwidth(BigInt(m.settings.bandwidthBytesPerSecond ?? 0));
   await run.bulk(sender.connect());
   run.progress.read(sender.counters);
-  return { channel, answer, tracker, sender, version, agreement, stateSocket };
+  return {
+    ...{ channel, answer, tracker, sender, version: channel.version, agreement, stateSocket },
+    sendReport: (report) => sendReport(opened, theirs.migrationReport, report),
+  };
 }
 
-async function agreeOrRefuse(run: SourceRun, channel: ControlChannel, theirs: Hello): Promise<Agreement> {
-  const { instance, settings } = run.migration;
+async function agreeOrRefuse(
+  run: SourceRun,
+  opened: AnyControlChannel,
+  theirs: PeerHello,
+): Promise<Agreement> {
+  const { instance, settings, vmm, release, hostName, capabilities } = run.migration;
+  const channel: ControlChannel = opened;
   try {
-    return agree(theirs, instance.spec, settings.connections);
+    return agree(theirs, {
+      source: { host: hostName, release },
+      spec: instance.spec,
+      connections: settings.connections,
+      deviceStates: await run.interruption.race(writtenDeviceStates(vmm, opened, theirs)),
+      capabilities: capabilities ?? IMPLEMENTED_CAPABILITIES,
+    });
   } catch (thrown) {
     // So that the other side's log says why, too.
-    await channel.send('refuse', { ...toErrorBody(thrown) }).catch(() => {});
+    const { code, message, retryable } = toErrorBody(thrown);
+    await channel.send('refuse', { code, message: message.slice(0, 4096), retryable }).catch(() => {});
     throw thrown;
+  }
+}
+
+async function sendPrepare(run: SourceRun, channel: AnyControlChannel, agreement: Agreement): Promise<void> {
+  const { migration: m } = run;
+  const { identity } = m.vmm.record;
+  const prepare = {
+    migrationId: m.migrationId,
+    instanceId: m.instance.id,
+    epoch: String(m.epoch),
+    spec: { ...agreement.spec },
+    vmm: {
+      driver: identity.driver,
+      version: identity.version,
+      machineType: identity.machineType,
+      accelerator: identity.accelerator,
+      ramMode: 'external',
+    },
+    regions: m.vmm.regions.map(({ id, sizeBytes }) => ({ id, sizeBytes: String(sizeBytes) })),
+    populate: populateRanges(m.vmm.memory, m.vmm.regions.length),
+    connections: agreement.connections,
+    verify: m.settings.verify,
+  };
+  switch (channel.version) {
+    case 1:
+      return channel.send('prepare', prepare);
+    case 2: {
+      const { deviceStates, capabilities } = agreement;
+      return channel.send('prepare', {
+        ...prepare,
+        deviceStates: { ...deviceStates },
+        capabilities: [...capabilities],
+      });
+    }
   }
 }
 

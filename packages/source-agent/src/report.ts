@@ -1,3 +1,4 @@
+import { sayCapabilities } from '@drover/protocol';
 import type { MigrationReport } from '@drover/types';
 import type { Prepared } from './prepare.js';
 import type { SourceRun } from './run.js';
@@ -27,6 +28,8 @@ export function makeReport(
     tracker: prepared.tracker.name,
     protocolVersion: prepared.version,
     specVersion: prepared.agreement.spec.version,
+    deviceStates: { ...prepared.agreement.deviceStates },
+    capabilities: [...sayCapabilities(prepared.agreement.capabilities)],
     epoch: String(m.epoch + 1n),
     settings: m.settings,
     totalMs: progress.elapsedMs,

@@ -100,6 +100,7 @@ async function tellDestination(run: SourceRun, error: DroverError): Promise<Erro
       destination: m.destination,
       release: m.release,
       hostName: m.hostName,
+      peerVersions: m.peerVersions,
       logger: m.logger,
       signal: m.shutdown,
       deadlines,

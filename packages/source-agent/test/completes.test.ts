@@ -49,8 +49,10 @@ describe('a guest that is moved', () => {
       expect(migrationReportSchema.parse(report)).toEqual(report);
       expect(report).toMatchObject({
         epoch: String(EPOCH + 1n),
-        protocolVersion: 1,
-        specVersion: 1,
+        protocolVersion: 2,
+        specVersion: 3,
+        deviceStates: { 'qemu-stream': 1, 'qemu/virtio-net': 11 },
+        capabilities: [],
         verified: null,
       });
       expect(report.rounds.map(({ round }) => round)).toEqual(report.rounds.map((_, i) => i));

@@ -16,7 +16,7 @@ Error closed_by_source() { return Error{Code::connection_lost, "the source close
 
 Result<std::shared_ptr<BulkReceiver>> BulkReceiver::create(ReceiverOptions options) {
   if (options.connections < 1 || options.connections > kMaxChannels) return misuse("connections must be 1 to 64");
-  if (options.version < 1) return misuse("version must be at least 1");
+  if (!speaks_version(options.version)) return misuse("version must be 1 or 2");
   if (options.stall_timeout_ms < 1) return misuse("time-outs must be at least 1 ms");
   if (options.memory->region_count() > UINT16_MAX) return misuse("at most 65535 regions can be received");
   auto token = CancelToken::create();
@@ -56,8 +56,9 @@ Status BulkReceiver::add_channel(UniqueFd fd, std::span<const uint8_t> bytes) {
 Status BulkReceiver::add_pages(uint16_t index, Stream stream) {
   auto& place = channels_[index];
   if (place) return violation("a second connection for channel " + std::to_string(index));
-  auto channel = std::make_unique<ReceiverChannel>(index, *options_.memory, *counters_, failure_.token(),
-                                                   static_cast<RoundKeeper&>(*this), std::move(stream));
+  auto channel =
+      std::make_unique<ReceiverChannel>(index, options_.version, *options_.memory, *counters_, failure_.token(),
+                                        static_cast<RoundKeeper&>(*this), std::move(stream));
   if (auto sent = channel->welcome(encode_preamble({options_.version, options_.version, Role::bulk})); !sent)
     return sent;
   place = std::move(channel);
@@ -67,7 +68,7 @@ Status BulkReceiver::add_pages(uint16_t index, Stream stream) {
 
 Status BulkReceiver::add_state(Stream stream) {
   if (state_channel_) return violation("a second connection for the state");
-  auto channel = std::make_unique<StateReceiver>(options_.state_limit, *counters_, std::move(stream));
+  auto channel = std::make_unique<StateReceiver>(options_.version, options_.state_limit, *counters_, std::move(stream));
   if (auto sent = channel->welcome(encode_preamble({options_.version, options_.version, Role::bulk})); !sent)
     return sent;
   state_channel_ = std::move(channel);

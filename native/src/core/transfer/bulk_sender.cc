@@ -17,7 +17,7 @@ Error misuse(const std::string& message) { return Error{Code::invalid_argument, 
 
 Result<std::shared_ptr<BulkSender>> BulkSender::create(SenderOptions options) {
   if (options.connections < 1 || options.connections > kMaxChannels) return misuse("connections must be 1 to 64");
-  if (options.version < 1) return misuse("version must be at least 1");
+  if (!speaks_version(options.version)) return misuse("version must be 1 or 2");
   if (options.connect_timeout_ms < 1 || options.stall_timeout_ms < 1) return misuse("time-outs must be at least 1 ms");
   if (options.frame_pages < 1 || options.frame_pages > kMaxDataRunPages) return misuse("frames hold 1 to 256 pages");
   if (options.memory->region_count() > UINT16_MAX) return misuse("at most 65535 regions can be sent");
@@ -108,7 +108,8 @@ Status BulkSender::await_welcome(Stream& stream, Deadline deadline) {
 Status BulkSender::start(std::vector<Stream> pages, Stream state) {
   std::lock_guard lock(mutex_);
   if (failure_.failed()) return failure_.error();
-  const SenderShared shared{*options_.memory, limit_, *counters_, failure_.token(), options_.frame_pages};
+  const SenderShared shared{*options_.memory, limit_,           *counters_,
+                            failure_.token(), options_.version, options_.frame_pages};
   for (Stream& stream : pages) {
     channels_.push_back(std::make_unique<SenderChannel>(shared, data_map_, std::move(stream)));
   }
@@ -147,7 +148,8 @@ void BulkSender::state_thread(Stream peer) {
     const auto start = Clock::now();
     auto stream = Stream::adopt(vmm.take(), options_.stall_timeout_ms, failure_.token());
     if (!stream) return stream.error();
-    auto bytes = forward_state(stream.value(), peer, options_.state_limit, *counters_, options_.stall_timeout_ms);
+    auto bytes = forward_state(stream.value(), peer, options_.version, options_.state_limit, *counters_,
+                               options_.stall_timeout_ms);
     if (!bytes) return bytes.error();
     return StateTotals{bytes.value(), micros_since(start)};
   };

@@ -4,6 +4,7 @@ namespace drover {
 
 Status FrameBatch::add(const FrameHeader& header, std::span<uint8_t> payload) {
   FrameHeaderBytes& head = headers_[frames_++] = encode_frame(header);
+  digest_.add(head);
   parts_[part_count_++] = {head.data(), head.size()};
   if (!payload.empty()) parts_[part_count_++] = {payload.data(), payload.size()};
   bytes_ += head.size() + payload.size();

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "core/transfer/frames.h"
+#include "core/transfer/round_digest.h"
 #include "core/transfer/stream.h"
 
 namespace drover {
@@ -21,6 +22,8 @@ class FrameBatch {
   // Adds a frame, and sends what is there when that is enough for a call. `payload` must stay where it is until then;
   // it is only read.
   Status add(const FrameHeader& header, std::span<uint8_t> payload = {});
+  // Of all frames that were added.
+  uint32_t digest() const { return digest_.value(); }
   // Sends what is there.
   Status flush(Stream::Push push);
 
@@ -29,6 +32,7 @@ class FrameBatch {
   static constexpr size_t kBytes = 256 << 10;
 
   Stream& stream_;
+  RoundDigest digest_;
   std::array<FrameHeaderBytes, kFrames> headers_;
   std::array<iovec, 2 * kFrames> parts_;
   size_t frames_ = 0;

@@ -21,7 +21,7 @@ bool is_page_run(const FrameHeader& frame) {
 
 // What each type demands of the fields that it gives no meaning to, and of those whose limits do not depend on the
 // memory.
-Refusal check_fields(const FrameHeader& frame) {
+Refusal check_fields(uint16_t version, const FrameHeader& frame) {
   switch (frame.type) {
     case FrameType::data:
       if (frame.count < 1 || frame.count > kMaxDataRunPages) return Refusal::count;
@@ -35,6 +35,7 @@ Refusal check_fields(const FrameHeader& frame) {
     case FrameType::round_end_ack:
       if (frame.region != 0) return Refusal::region;
       if (frame.offset != 0) return Refusal::offset;
+      if (frame.type == FrameType::round_end && version >= kRoundDigestVersion) return Refusal::ok;
       return frame.payload_crc == 0 ? Refusal::ok : Refusal::payload_crc;
     case FrameType::state:
       if (frame.region != 0) return Refusal::region;
@@ -140,7 +141,7 @@ FrameHeaderBytes encode_frame(const FrameHeader& frame) {
   return bytes;
 }
 
-Refusal decode_frame(std::span<const uint8_t> bytes, FrameHeader& into) {
+Refusal decode_frame(uint16_t version, std::span<const uint8_t> bytes, FrameHeader& into) {
   if (bytes.size() < kFrameHeaderBytes) return Refusal::truncated;
   if (get_le<uint32_t>(&bytes[28]) != crc32c(0, bytes.data(), 28)) return Refusal::crc;
   const auto type = get_le<uint16_t>(&bytes[0]);
@@ -153,7 +154,7 @@ Refusal decode_frame(std::span<const uint8_t> bytes, FrameHeader& into) {
   into.count = get_le<uint32_t>(&bytes[12]);
   into.offset = get_le<uint64_t>(&bytes[16]);
   into.payload_crc = get_le<uint32_t>(&bytes[24]);
-  return check_fields(into);
+  return check_fields(version, into);
 }
 
 size_t payload_bytes(const FrameHeader& frame) {

@@ -1,6 +1,6 @@
-// The peer protocol's binary layouts, version 1: preamble, bulk hello, bulk frame header.
-// packages/protocol/src/peer/SPEC.md is the text, packages/protocol/vectors/peer-v1.txt the golden bytes. All integers
-// little-endian.
+// The peer protocol's binary layouts, versions 1 and 2: preamble, bulk hello, bulk frame header.
+// packages/protocol/src/peer/SPEC.md is the text, packages/protocol/vectors/peer-v*.txt are the golden bytes. All
+// integers little-endian.
 //
 // Decoding judges what a peer sent by itself alone: every field is checked, nothing is assumed. Whether a run lies
 // inside a region is for those who know the memory (run_check.h).
@@ -14,6 +14,11 @@
 #include "core/base/result.h"
 
 namespace drover {
+
+// Versions of the protocol that this code speaks, and the first in which the end of a round carries its digest.
+inline constexpr uint16_t kOldestVersion = 1;
+inline constexpr uint16_t kNewestVersion = 2;
+inline constexpr uint16_t kRoundDigestVersion = 2;
 
 inline constexpr uint32_t kPreambleMagic = 0x52565244;  // "DRVR"
 inline constexpr uint16_t kPreambleFormat = 1;
@@ -89,8 +94,10 @@ struct FrameHeader {
   uint32_t round = 0;
   uint32_t count = 0;
   uint64_t offset = 0;
-  uint32_t payload_crc = 0;
+  uint32_t payload_crc = 0;  // of a round_end, from version 2 on, the digest of the round
 };
+
+inline bool speaks_version(uint16_t version) { return version >= kOldestVersion && version <= kNewestVersion; }
 
 PreambleBytes encode_preamble(const Preamble& preamble);
 Refusal decode_preamble(std::span<const uint8_t> bytes, Preamble& into);
@@ -99,8 +106,8 @@ BulkHelloBytes encode_bulk_hello(const BulkHello& hello);
 Refusal decode_bulk_hello(std::span<const uint8_t> bytes, BulkHello& into);
 
 FrameHeaderBytes encode_frame(const FrameHeader& frame);
-// Reads the header at the start of `bytes`; what follows it is not looked at.
-Refusal decode_frame(std::span<const uint8_t> bytes, FrameHeader& into);
+// Reads the header at the start of `bytes` as `version` has it; what follows it is not looked at.
+Refusal decode_frame(uint16_t version, std::span<const uint8_t> bytes, FrameHeader& into);
 
 // Bytes that follow the header.
 size_t payload_bytes(const FrameHeader& frame);

@@ -106,6 +106,7 @@ Status PageSender::add_zeroes() {
 Status PageSender::end() {
   if (auto added = add_zeroes(); !added) return added;
   FrameHeader end{.type = FrameType::round_end, .round = round_, .count = totals_.frames};
+  if (shared_.version >= kRoundDigestVersion) end.payload_crc = batch_.digest();
   if (auto added = batch_.add(end); !added) return added;
   return batch_.flush(Stream::Push::now);
 }

@@ -26,6 +26,7 @@ struct SenderShared {
   BandwidthLimit& limit;
   CounterBlock& counters;
   const CancelToken& cancel;
+  uint16_t version;  // of the peer protocol
   uint32_t frame_pages = kFramePages;
 };
 

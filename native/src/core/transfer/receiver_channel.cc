@@ -52,14 +52,15 @@ Status ReceiverChannel::run() {
       return Error{Code::connection_lost, "the source closed a bulk channel in the middle of a round"};
     }
     FrameHeader frame;
-    if (const Refusal refusal = decode_frame(bytes, frame); refusal != Refusal::ok) return frame_violation(refusal);
-    if (auto taken = take(frame); !taken) return taken;
+    if (const Refusal refusal = decode_frame(version_, bytes, frame); refusal != Refusal::ok)
+      return frame_violation(refusal);
+    if (auto taken = take(frame, bytes); !taken) return taken;
     counters_.add(Counter::wire_bytes, kFrameHeaderBytes + payload_bytes(frame));
     counters_.add(Counter::frames, 1);
   }
 }
 
-Status ReceiverChannel::take(const FrameHeader& frame) {
+Status ReceiverChannel::take(const FrameHeader& frame, const FrameHeaderBytes& bytes) {
   const bool pages = frame.type == FrameType::data || frame.type == FrameType::zero;
   if (!pages && frame.type != FrameType::round_end) return violation("a frame that does not belong on a page channel");
   if (pages && !run_in_memory(memory_, frame)) return violation("a run outside guest memory");
@@ -68,9 +69,11 @@ Status ReceiverChannel::take(const FrameHeader& frame) {
     in_round_ = true;
     round_ = frame.round;
     frames_ = 0;
+    digest_ = {};
   } else if (frame.round != round_) {
     return violation("a frame of another round inside a round");
   }
+  if (pages) digest_.add(bytes);
   if (frame.type == FrameType::data) return take_data(frame);
   if (frame.type == FrameType::zero) return take_zero(frame);
   return take_round_end(frame);
@@ -114,6 +117,9 @@ Status ReceiverChannel::take_zero(const FrameHeader& frame) {
 
 Status ReceiverChannel::take_round_end(const FrameHeader& frame) {
   if (frame.count != frames_) return violation("an end of round with a wrong number of frames");
+  if (version_ >= kRoundDigestVersion && frame.payload_crc != digest_.value()) {
+    return violation("an end of round whose digest is not that of the frames that came");
+  }
   uint32_t torn_frames = 0;
   for (auto run = torn_ ? torn_->next_run(0, kMaxRunPages) : std::nullopt; run;
        run = torn_->next_run(run->first + run->count, kMaxRunPages)) {

@@ -17,6 +17,7 @@
 #include "core/transfer/counters.h"
 #include "core/transfer/frames.h"
 #include "core/transfer/read_ahead.h"
+#include "core/transfer/round_digest.h"
 #include "core/transfer/stream.h"
 
 namespace drover {
@@ -33,10 +34,11 @@ class RoundKeeper {
 
 class ReceiverChannel {
  public:
-  // All references must outlive the channel.
-  ReceiverChannel(size_t channel, const GuestMemory& memory, CounterBlock& counters, const CancelToken& cancel,
-                  RoundKeeper& rounds, Stream stream)
+  // All references must outlive the channel. `version` of the peer protocol.
+  ReceiverChannel(size_t channel, uint16_t version, const GuestMemory& memory, CounterBlock& counters,
+                  const CancelToken& cancel, RoundKeeper& rounds, Stream stream)
       : channel_(channel),
+        version_(version),
         memory_(memory),
         counters_(counters),
         cancel_(cancel),
@@ -54,13 +56,14 @@ class ReceiverChannel {
   void shut_down() { stream_.shut_down(); }
 
  private:
-  Status take(const FrameHeader& frame);
+  Status take(const FrameHeader& frame, const FrameHeaderBytes& bytes);
   Status take_data(const FrameHeader& frame);
   Status take_zero(const FrameHeader& frame);
   Status take_round_end(const FrameHeader& frame);
   Status receive_run(const Region& region, const FrameHeader& frame, uint32_t& crc);
 
   size_t channel_;
+  uint16_t version_;
   const GuestMemory& memory_;
   CounterBlock& counters_;
   const CancelToken& cancel_;
@@ -70,6 +73,7 @@ class ReceiverChannel {
   bool in_round_ = false;
   uint32_t round_ = 0;
   uint32_t frames_ = 0;
+  RoundDigest digest_;  // of these frames
   // Torn pages of the round. A bitmap, because a peer may name any number of runs; made with the first of them.
   std::unique_ptr<DirtyBitmap> torn_;
 };

@@ -72,7 +72,8 @@ Status SenderChannel::await_end(SenderRound& round, const ChannelTotals& sent) {
     if (auto answer = stream_.wait_for_answer(); !answer) return answer;
     if (auto received = stream_.receive(bytes); !received) return received;
     FrameHeader frame;
-    if (const Refusal refusal = decode_frame(bytes, frame); refusal != Refusal::ok) return frame_violation(refusal);
+    if (const Refusal refusal = decode_frame(shared_.version, bytes, frame); refusal != Refusal::ok)
+      return frame_violation(refusal);
     if (frame.round != round.round) return violation("an answer for another round");
     if (frame.type == FrameType::round_end_ack) {
       if (frame.count != torn_frames) return violation("an acknowledgement with a wrong number of torn runs");

@@ -17,7 +17,8 @@ Result<uint64_t> StateReceiver::run(const std::function<void(std::span<const uin
       return Error{Code::connection_lost, "the source closed the state channel before the end of the state"};
     }
     FrameHeader frame;
-    if (const Refusal refusal = decode_frame(bytes, frame); refusal != Refusal::ok) return frame_violation(refusal);
+    if (const Refusal refusal = decode_frame(version_, bytes, frame); refusal != Refusal::ok)
+      return frame_violation(refusal);
     counters_.add(Counter::wire_bytes, kFrameHeaderBytes);
     counters_.add(Counter::frames, 1);
     if (frame.type == FrameType::state) {

@@ -15,9 +15,9 @@ namespace drover {
 
 class StateReceiver {
  public:
-  // All references must outlive it. `limit` in bytes.
-  StateReceiver(uint64_t limit, CounterBlock& counters, Stream stream)
-      : limit_(limit), counters_(counters), stream_(std::move(stream)) {}
+  // All references must outlive it. `version` of the peer protocol, `limit` in bytes.
+  StateReceiver(uint16_t version, uint64_t limit, CounterBlock& counters, Stream stream)
+      : version_(version), limit_(limit), counters_(counters), stream_(std::move(stream)) {}
 
   Status welcome(const PreambleBytes& preamble) { return stream_.send(preamble); }
   // Receives the whole state, handing out each piece as it comes. Returns the length.
@@ -31,6 +31,7 @@ class StateReceiver {
  private:
   Status take(const FrameHeader& frame);
 
+  uint16_t version_;
   uint64_t limit_;
   CounterBlock& counters_;
   Stream stream_;

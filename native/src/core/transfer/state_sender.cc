@@ -18,12 +18,13 @@ namespace {
 constexpr size_t kReadBytes = 256 << 10;
 static_assert(kReadBytes <= kMaxStateFrameBytes);
 
-Status await_acknowledgement(Stream& peer, uint64_t length) {
+Status await_acknowledgement(Stream& peer, uint16_t version, uint64_t length) {
   if (auto answer = peer.wait_for_answer(); !answer) return answer;
   FrameHeaderBytes bytes;
   if (auto received = peer.receive(bytes); !received) return received;
   FrameHeader frame;
-  if (const Refusal refusal = decode_frame(bytes, frame); refusal != Refusal::ok) return frame_violation(refusal);
+  if (const Refusal refusal = decode_frame(version, bytes, frame); refusal != Refusal::ok)
+    return frame_violation(refusal);
   if (frame.type != FrameType::state_end_ack) return violation("something else than the acknowledgement of the state");
   if (frame.offset != length) return violation("an acknowledgement of another length of state");
   return success();
@@ -54,7 +55,8 @@ Result<UniqueFd> StateSocket::accept(const CancelToken& cancel) const {
   }
 }
 
-Result<uint64_t> forward_state(Stream& vmm, Stream& peer, uint64_t limit, CounterBlock& counters, int64_t stall_ms) {
+Result<uint64_t> forward_state(Stream& vmm, Stream& peer, uint16_t version, uint64_t limit, CounterBlock& counters,
+                               int64_t stall_ms) {
   std::vector<uint8_t> buffer(kReadBytes);
   uint64_t length = 0;
   uint32_t crc = 0;
@@ -87,7 +89,7 @@ Result<uint64_t> forward_state(Stream& vmm, Stream& peer, uint64_t limit, Counte
   if (auto sent = peer.send(encode_frame(end)); !sent) return sent.error();
   counters.add(Counter::wire_bytes, kFrameHeaderBytes);
   counters.add(Counter::frames, 1);
-  if (auto acknowledged = await_acknowledgement(peer, length); !acknowledged) return acknowledged.error();
+  if (auto acknowledged = await_acknowledgement(peer, version, length); !acknowledged) return acknowledged.error();
   return length;
 }
 

@@ -31,6 +31,7 @@ class StateSocket {
 // Forwards `vmm` until its end as state frames over `peer` and waits until the destination has all of it. Returns the
 // bytes of state. Once the first byte came, the VMM must go on within the stall time. Errors: limit (more than `limit`
 // bytes), peer_violation, those of the streams.
-Result<uint64_t> forward_state(Stream& vmm, Stream& peer, uint64_t limit, CounterBlock& counters, int64_t stall_ms);
+Result<uint64_t> forward_state(Stream& vmm, Stream& peer, uint16_t version, uint64_t limit, CounterBlock& counters,
+                               int64_t stall_ms);
 
 }  // namespace drover

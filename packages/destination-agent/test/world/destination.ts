@@ -4,18 +4,30 @@ import { createServer, type Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BulkSender, type GuestMemory, native, type PeerListener } from '@drover/native';
-import { type ControlChannel, connectControl, type VersionWindow } from '@drover/protocol';
+import {
+  type AnyControlChannel,
+  type ControlChannel,
+  type ControlMessage,
+  connectControl,
+  type PeerVersion,
+} from '@drover/protocol';
 import type { Vmm } from '@drover/vmm';
-import { DestinationAgent, type DestinationDeadlines } from '../../src/index.js';
-import { type Hello, ourHello } from '../../src/negotiate.js';
-import { SIZE } from './messages.js';
+import type { Prepare } from '../../src/check-prepare.js';
+import { DestinationAgent, type DestinationOptions } from '../../src/index.js';
+import { HELLO_V1, HELLO_V2, prepareMessage, SIZE } from './messages.js';
 import { RecordingHost, type RecordingVmm } from './recording-host.js';
+
+/** What a source's hello says otherwise than usual, by the version that it is of. */
+export interface HelloChanges {
+  readonly 1?: Partial<ControlMessage<'hello', 1>>;
+  readonly 2?: Partial<ControlMessage<'hello', 2>>;
+}
 
 export class Destination {
   readonly directory = mkdtempSync(join(tmpdir(), 'drover-destination-'));
   readonly #cleanUp: Array<() => void> = [];
   readonly #listener: PeerListener;
-  readonly #channels: ControlChannel[] = [];
+  readonly #channels: AnyControlChannel[] = [];
   readonly agent: DestinationAgent;
   /** The one VMM that {@link Destination} makes, once it was asked for. */
   vmm: RecordingVmm | null = null;
@@ -23,10 +35,12 @@ export class Destination {
   onLoad: () => Promise<void> | void = () => {};
 
   constructor(
-    deadlines: Partial<DestinationDeadlines> = {},
+    /** Of the protocol, in which its sources speak. */
+    readonly version: PeerVersion,
+    options: DestinationOptions = {},
     readonly host = new RecordingHost(),
   ) {
-    this.agent = new DestinationAgent(host, deadlines);
+    this.agent = new DestinationAgent(host, options);
     this.#listener = native().listenForPeers({
       host: '127.0.0.1',
       port: 0,
@@ -78,16 +92,30 @@ export class Destination {
   }
 
   /** Connects as a source does, hellos exchanged. */
-  async connect(changes: Partial<Hello> = {}, versions?: VersionWindow): Promise<ControlChannel> {
-    const { channel } = await connectControl({
-      host: '127.0.0.1',
-      port: this.port,
-      timeoutMs: 2_000,
-      ...(versions && { versions }),
-    });
+  async connect(changes: HelloChanges = {}): Promise<AnyControlChannel> {
+    const versions = [this.version];
+    const channel = await connectControl({ host: '127.0.0.1', port: this.port, timeoutMs: 2_000, versions });
     this.#channels.push(channel);
-    await channel.send('hello', { ...ourHello('0.1.0', 'north'), ...changes });
-    await channel.expect(['hello'], { timeoutMs: 2_000 });
+    switch (channel.version) {
+      case 1:
+        await channel.send('hello', { ...HELLO_V1, ...changes[1] });
+        await channel.expect(['hello'], { timeoutMs: 2_000 });
+        return channel;
+      case 2:
+        await channel.send('hello', { ...HELLO_V2, ...changes[2] });
+        await channel.expect(['hello'], { timeoutMs: 2_000 });
+        return channel;
+    }
+  }
+
+  /** Sends PREPARE, as the channel's version has it, on a fresh connection unless one is given. */
+  async prepare(changes: Partial<Prepare> = {}, on?: AnyControlChannel): Promise<ControlChannel> {
+    const channel = on ?? (await this.connect());
+    const message = { ...prepareMessage(), ...changes };
+    if (channel.version === 1) {
+      const { deviceStates: _, capabilities: __, ...ofV1 } = message;
+      await channel.send('prepare', ofV1);
+    } else await channel.send('prepare', message);
     return channel;
   }
 
@@ -98,7 +126,7 @@ export class Destination {
       host: '127.0.0.1',
       port: this.port,
       connections: 2,
-      version: 1,
+      version: this.version,
       token: Buffer.from(token, 'hex'),
       connectTimeoutMs: 2_000,
       stallTimeoutMs: 5_000,

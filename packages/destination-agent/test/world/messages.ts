@@ -1,3 +1,4 @@
+import type { ControlMessage } from '@drover/protocol';
 import { instanceSpecSchema, writeInstanceSpec } from '@drover/types';
 import type { Prepare } from '../../src/check-prepare.js';
 
@@ -6,7 +7,27 @@ export const INSTANCE_ID = '6f1e2d3c-4b5a-4978-8a6b-1c2d3e4f5a02';
 /** Bytes of the one region. */
 export const SIZE = 4 << 20;
 
-/** A PREPARE that a destination accepts; the source holds epoch 5. */
+/** What a source says first. */
+export const HELLO_V1: ControlMessage<'hello', 1> = {
+  release: '0.1.0',
+  host: 'north',
+  instanceSpec: [1],
+  deviceState: [1],
+  pageSize: 4096,
+  maxConnections: 64,
+};
+export const HELLO_V2: ControlMessage<'hello', 2> = {
+  release: '0.2.0',
+  host: 'north',
+  instanceSpec: [1, 2, 3],
+  migrationReport: [1, 2],
+  deviceStates: { 'qemu-stream': [1] },
+  capabilities: [],
+  pageSize: 4096,
+  maxConnections: 64,
+};
+
+/** A PREPARE that a destination accepts; the source holds epoch 5. Version 1 leaves out the last two fields. */
 export function prepareMessage(): Prepare {
   const spec = instanceSpecSchema.parse({
     name: 'guest-a',
@@ -33,5 +54,7 @@ export function prepareMessage(): Prepare {
     ],
     connections: 2,
     verify: false,
+    deviceStates: { 'qemu-stream': 1, 'qemu/virtio-net': 11 },
+    capabilities: [],
   };
 }

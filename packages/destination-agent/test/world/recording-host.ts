@@ -1,5 +1,5 @@
 import type { BulkReceiver, GuestMemory } from '@drover/native';
-import type { MigrationReport } from '@drover/types';
+import type { DeviceStateVersions, MigrationReport } from '@drover/types';
 import type { Vmm, VmmEvent } from '@drover/vmm';
 import pino from 'pino';
 import type {
@@ -20,13 +20,15 @@ export interface RecordingVmm extends Vmm {
 
 /** A host whose journal and VMM write what happens to them into one list, in order. */
 export class RecordingHost implements DestinationHost {
-  readonly release = '0.1.0';
+  readonly release = '0.2.0';
   readonly hostName = 'south';
   readonly logger = pino({ level: process.env.DROVER_TEST_LOG ?? 'silent' });
   readonly log: string[] = [];
   readonly endings: DestinationEnding[] = [];
   records: { outcome: JournalOutcome; epoch: bigint } = { outcome: 'unknown', epoch: 0n };
   journalFails = false;
+  /** What its VMMs can load. */
+  onDeviceStates: () => Promise<DeviceStateVersions> = async () => ({ 'qemu/virtio-net': [10, 11] });
   report: MigrationReport | null = null;
   routes = new Map<string, BulkReceiver>();
   onPrepare: (request: PrepareRequest) => Promise<Vmm> = async () => this.makeVmm();
@@ -65,6 +67,10 @@ export class RecordingHost implements DestinationHost {
       ...parts,
     } as unknown as RecordingVmm;
     return made;
+  }
+
+  deviceStates(): Promise<DeviceStateVersions> {
+    return this.onDeviceStates();
   }
 
   async prepare(request: PrepareRequest): Promise<Vmm> {

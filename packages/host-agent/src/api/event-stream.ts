@@ -3,8 +3,13 @@
  * progress that is out of date. Ends after the migration's end.
  */
 import type { ServerResponse } from 'node:http';
+import { API_VERSION_HEADER } from '@drover/protocol';
 import type { NumberedEvent } from '../migrations/events.js';
 import type { Migration } from '../migrations/migration.js';
+import type { ServedContract } from './contracts.js';
+
+/** What a stream needs of the version that it is asked in. */
+export type EventContract = Pick<ServedContract, 'version' | 'event'>;
 
 /** Unsent bytes above which progress is left out: a slow reader gets fewer lines, not later ones. */
 const SKIP_PROGRESS_BYTES = 64 * 1024;
@@ -19,15 +24,10 @@ export class EventStreams {
     this.#heartbeatMs = heartbeatMs;
   }
 
-  /** Takes `response` over. `lastId` is the last event that the client has; 0 for none. */
-  serve(
-    response: ServerResponse,
-    migration: Migration,
-    lastId: number,
-    headers: Record<string, string>,
-  ): void {
+  /** Takes `response` over. `lastId` is the last event that the client has; 0 for none. Events are as `contract` has them. */
+  serve(response: ServerResponse, migration: Migration, lastId: number, contract: EventContract): void {
     response.writeHead(200, {
-      ...headers,
+      [API_VERSION_HEADER]: contract.version,
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
@@ -49,7 +49,7 @@ export class EventStreams {
     unsubscribe = migration.events.subscribe(lastId, (numbered) => {
       if (response.writableLength > GIVE_UP_BYTES) return close();
       if (numbered.event.kind === 'progress' && response.writableLength > SKIP_PROGRESS_BYTES) return;
-      response.write(formatEvent(numbered));
+      response.write(formatEvent(numbered, contract));
       if (numbered.event.kind === 'ended') queueMicrotask(close);
     });
     // Given up while the backlog was handed over.
@@ -62,6 +62,6 @@ export class EventStreams {
   }
 }
 
-export function formatEvent({ id, event }: NumberedEvent): string {
-  return `id: ${id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
+export function formatEvent({ id, event }: NumberedEvent, contract: EventContract): string {
+  return `id: ${id}\nevent: ${event.kind}\ndata: ${JSON.stringify(contract.event(event))}\n\n`;
 }

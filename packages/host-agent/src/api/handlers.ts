@@ -1,17 +1,17 @@
-/** The endpoints that answer with one document, as functions over the agent. Types come from the contract's table. */
-import { AGENT_API_VERSIONS, type agentEndpoints, PEER_VERSIONS } from '@drover/protocol';
-import { type Host, INSTANCE_SPEC_VERSIONS, readInstanceSpec, VMM_STATE_VERSIONS } from '@drover/types';
+/**
+ * The endpoints that answer with one document, as functions over the agent. Types come from the newest contract; `contracts.ts` stands
+ * between them and who asks by an older one.
+ */
+import { AGENT_API_VERSIONS, type agentEndpoints, type PathParameter } from '@drover/protocol';
+import { RELEASE, readInstanceSpec, writeCompatibility } from '@drover/types';
 import type { z } from 'zod';
 import { hostAgentErrors } from '../errors.js';
 import type { AgentParts } from '../host-agent.js';
-import { RELEASE } from '../release.js';
+import { describeCompatibility, describeHost } from './host.js';
 import { readTail } from './log-tail.js';
 
 type Endpoints = typeof agentEndpoints;
 type Parsed<T> = T extends z.ZodType ? z.output<T> : null;
-type PathParameter<Path> = Path extends `${string}{${infer Name}}${infer Rest}`
-  ? Name | PathParameter<Rest>
-  : never;
 
 /** A request after validation. */
 export interface Call<K extends keyof Endpoints> {
@@ -39,7 +39,13 @@ const CANCEL_WAIT_MS = 30_000;
 export function createHandlers(agent: AgentParts): Handlers {
   const { registry, lifecycle, outgoing, store } = agent;
   return {
-    getHost: async () => hostView(agent),
+    getHost: () => describeHost(agent),
+    async getCompatibility() {
+      const body = await describeCompatibility(agent);
+      // Written first, so that what is served is what a reader of the document accepts.
+      writeCompatibility(body);
+      return { schema: 'drover.compatibility', version: 1, body };
+    },
     listInstances: async () => ({ items: registry.list().map((instance) => instance.view()) }),
     getInstance: async ({ path }) => registry.find(path.instance).view(),
     async createInstance({ body }) {
@@ -90,24 +96,6 @@ export function createHandlers(agent: AgentParts): Handlers {
       clearTimeout(timer);
       return migration.view;
     },
-  };
-}
-
-async function hostView({ hostId, name, peer, driver }: AgentParts): Promise<Host> {
-  const probe = await driver.probe();
-  return {
-    hostId,
-    name,
-    release: RELEASE,
-    peer,
-    accepts: {
-      peerProtocol: [...PEER_VERSIONS],
-      instanceSpec: [...INSTANCE_SPEC_VERSIONS],
-      vmmState: [...VMM_STATE_VERSIONS],
-    },
-    drivers: [
-      { name: driver.name, version: probe.version, ramModes: ['external'], unusable: probe.unusable },
-    ],
   };
 }
 

@@ -1,7 +1,7 @@
 /** `GET /metrics`: a few gauges in the text format of Prometheus. */
+import { RELEASE } from '@drover/types';
 import type { InstanceRegistry } from '../instances/registry.js';
 import type { MigrationStore } from '../migrations/store.js';
-import { RELEASE } from '../release.js';
 
 export function metricsText(registry: InstanceRegistry, store: MigrationStore): string {
   const instances = count(registry.list().map(({ snapshot }) => `life="${snapshot.life}"`));

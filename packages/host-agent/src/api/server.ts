@@ -1,29 +1,30 @@
 /**
- * The agent API over HTTP. Every route comes from the contract's table; validation, versions and errors are the same for
- * all. Beside the contract: `/`, `/healthz`, `/readyz` and `/metrics`, which need no version.
+ * The agent API over HTTP, in every version that is served. Every route comes from a contract's table; validation, versions and
+ * errors are the same for all. Beside the contracts: `/`, `/healthz`, `/readyz` and `/metrics`, which need no version.
  */
 import type { AddressInfo, Socket } from 'node:net';
 import {
+  type AgentApiVersion,
   API_VERSION_HEADER,
   agentEndpoints,
-  type Endpoint,
   formatHostPort,
   routePattern,
 } from '@drover/protocol';
 import { checkShape, DOCUMENT_LIMITS, parseStrictJson } from '@drover/types';
 import websocket from '@fastify/websocket';
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { hostAgentErrors } from '../errors.js';
 import type { AgentParts } from '../host-agent.js';
 import { listenError } from '../peers/peer-server.js';
 import { bridge, connectConsole } from './console.js';
+import { type ServedContract, servedContracts } from './contracts.js';
 import { EventStreams } from './event-stream.js';
 import { toFailure } from './failures.js';
-import { createHandlers, type DocumentEndpoint, greeting } from './handlers.js';
+import { createHandlers, greeting, type Handlers } from './handlers.js';
 import { metricsText } from './metrics.js';
-import { requireVersion } from './versions.js';
+import { namedVersion, servedVersion, versionConstraint } from './versions.js';
 
 /** Longest message that a console takes from a client, bytes. */
 const CONSOLE_MESSAGE_BYTES = 64 * 1024;
@@ -70,8 +71,9 @@ async function createApp(agent: AgentParts, streams: EventStreams): Promise<Fast
     bodyLimit: DOCUMENT_LIMITS.maxBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
+    frameworkErrors: refusePath,
     // A name may be 253 bytes before it is escaped.
-    routerOptions: { maxParamLength: 1024 },
+    routerOptions: { maxParamLength: 1024, constraints: versionConstraint },
   }).withTypeProvider<ZodTypeProvider>();
   app.setSerializerCompiler(serializerCompiler);
   app.setValidatorCompiler(({ schema, httpPart }) => (value: unknown) => {
@@ -90,29 +92,39 @@ async function createApp(agent: AgentParts, streams: EventStreams): Promise<Fast
     agent.logger[level]({ err: thrown, method: request.method, url: request.url }, 'request failed');
     return reply.status(status).send(body);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const { pathname } = new URL(request.url, 'http://agent');
-    const failure = toFailure(
-      hostAgentErrors.error(
-        'endpoint-not-found',
-        `There is no endpoint ${request.method} ${pathname.slice(0, 200)}.`,
-      ),
+  app.setNotFoundHandler((request) => {
+    const named = namedVersion(request.raw);
+    const version = servedVersion(named);
+    const [path = ''] = request.url.split('?', 1);
+    const by = named === null ? `${version}, which a request without ${API_VERSION_HEADER} means` : version;
+    throw hostAgentErrors.error(
+      'endpoint-not-found',
+      `There is no endpoint ${request.method} ${path.slice(0, 200)} in agent API ${by}.`,
     );
-    return reply.status(failure.status).send(failure.body);
   });
   await app.register(websocket, { options: { maxPayload: CONSOLE_MESSAGE_BYTES } });
   unversionedRoutes(app, agent);
-  await app.register(async (versioned) => {
-    versioned.addHook('onRequest', async (request, reply) => {
-      // Where a browser cannot set a header, on a WebSocket, the query says it.
-      const query = request.ws ? (request.query as Record<string, string>)[API_VERSION_HEADER] : undefined;
-      reply.header(API_VERSION_HEADER, requireVersion(request.headers[API_VERSION_HEADER] ?? query));
+  const handlers = createHandlers(agent);
+  for (const contract of servedContracts) {
+    await app.register(async (versioned) => {
+      versioned.addHook('onRequest', async (_request, reply) => {
+        reply.header(API_VERSION_HEADER, contract.version);
+      });
+      documentRoutes(versioned, contract, handlers);
+      eventRoute(versioned, contract, agent, streams);
+      consoleRoute(versioned, contract.version, agent);
     });
-    documentRoutes(versioned, agent);
-    eventRoute(versioned, agent, streams);
-    consoleRoute(versioned, agent);
-  });
+  }
   return app;
+}
+
+/** A path that cannot be decoded reaches no route, and so none of the hooks that would let an upgraded connection go. */
+function refusePath(thrown: Error, request: FastifyRequest, reply: FastifyReply): void {
+  if (request.raw.headers.upgrade !== undefined) {
+    reply.raw.once('finish', () => request.raw.socket.destroy());
+  }
+  const { status, body } = toFailure(thrown);
+  reply.status(status).send(body);
 }
 
 function unversionedRoutes(app: FastifyInstance, agent: AgentParts): void {
@@ -127,15 +139,19 @@ function unversionedRoutes(app: FastifyInstance, agent: AgentParts): void {
   );
 }
 
-function documentRoutes(app: FastifyInstance, agent: AgentParts): void {
-  const handlers = createHandlers(agent);
-  for (const name of Object.keys(handlers) as DocumentEndpoint[]) {
-    const endpoint: Endpoint = agentEndpoints[name];
-    // The table ties each handler to its schemas; here, over all of them at once, that tie cannot be written as a type.
-    const handler = handlers[name] as (call: object) => Promise<unknown>;
+/** Endpoints that change an instance and answer with it. */
+const CHANGE_AND_SHOW: readonly string[] = ['startInstance', 'stopInstance'] satisfies (keyof Handlers)[];
+
+function documentRoutes(app: FastifyInstance, contract: ServedContract, handlers: Handlers): void {
+  // The table ties each handler to its schemas; here, over all of them at once, that tie cannot be written as a type.
+  const byName = handlers as unknown as Readonly<Record<string, (call: object) => Promise<unknown>>>;
+  for (const [name, endpoint] of Object.entries(contract.endpoints)) {
+    const handler = byName[name];
+    if (!handler) continue;
     app.route({
       method: endpoint.method,
       url: routePattern(endpoint.path),
+      constraints: { apiVersion: contract.version },
       schema: {
         ...(endpoint.body ? { body: endpoint.body } : {}),
         ...(endpoint.query ? { querystring: endpoint.query } : {}),
@@ -144,8 +160,13 @@ function documentRoutes(app: FastifyInstance, agent: AgentParts): void {
           : {}),
       },
       async handler(request, reply) {
-        const { params, body, query } = request;
-        const answer = await handler({ path: params, body: body ?? null, query });
+        const { params, query } = request;
+        const body = contract.body(name, request.body ?? null);
+        // What could not be shown afterwards is refused before anything is done (R7).
+        if (contract.mayRefuse && CHANGE_AND_SHOW.includes(name)) {
+          contract.answer('getInstance', await byName.getInstance?.({ path: params }));
+        }
+        const answer = contract.answer(name, await handler({ path: params, body, query }));
         if (endpoint.response === 'text') reply.type('text/plain; charset=utf-8');
         return reply.status(endpoint.status).send(answer);
       },
@@ -153,24 +174,30 @@ function documentRoutes(app: FastifyInstance, agent: AgentParts): void {
   }
 }
 
-function eventRoute(app: FastifyInstance, agent: AgentParts, streams: EventStreams): void {
+function eventRoute(
+  app: FastifyInstance,
+  contract: ServedContract,
+  agent: AgentParts,
+  streams: EventStreams,
+): void {
   app.get<{ Params: { migration: string } }>(
     routePattern(agentEndpoints.watchMigration.path),
+    { constraints: { apiVersion: contract.version } },
     async (request, reply) => {
       const migration = await agent.store.find(request.params.migration);
       const last = Number(request.headers['last-event-id'] ?? 0);
-      const headers = { [API_VERSION_HEADER]: String(reply.getHeader(API_VERSION_HEADER)) };
       reply.hijack();
-      streams.serve(reply.raw, migration, Number.isSafeInteger(last) ? last : 0, headers);
+      streams.serve(reply.raw, migration, Number.isSafeInteger(last) ? last : 0, contract);
     },
   );
 }
 
-function consoleRoute(app: FastifyInstance, agent: AgentParts): void {
+function consoleRoute(app: FastifyInstance, version: AgentApiVersion, agent: AgentParts): void {
   const sockets = new WeakMap<FastifyRequest, Socket>();
   app.route<{ Params: { instance: string } }>({
     method: 'GET',
     url: routePattern(agentEndpoints.openConsole.path),
+    constraints: { apiVersion: version },
     websocket: true,
     async preHandler(request) {
       const instance = agent.registry.find(request.params.instance);

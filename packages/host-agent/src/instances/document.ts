@@ -1,7 +1,9 @@
-/** `instance.json`: what an agent keeps of an instance. Its version is real: an unknown one is refused by name. */
-
+/**
+ * `instance.json`: what an agent keeps of an instance. Its version is real: an unknown one is refused by name. The spec in it is in the oldest
+ * version that says all of it, so that the release before this one can read the file after a rollback.
+ */
 import type { InstanceSpec, VmmLife } from '@drover/types';
-import { readInstanceSpec, vmmStateSchema, writeInstanceSpec } from '@drover/types';
+import { readInstanceSpec, vmmStateSchema, writeInstanceSpecForStorage } from '@drover/types';
 import type { VmmIdentity, VmmRecord } from '@drover/vmm';
 import { z } from 'zod';
 import { hostAgentErrors } from '../errors.js';
@@ -69,7 +71,7 @@ export interface StoredInstance {
 export function encodeInstance({ id, spec, snapshot }: StoredInstance): string {
   const body = {
     id,
-    spec: writeInstanceSpec(spec),
+    spec: writeInstanceSpecForStorage(spec),
     ...snapshot,
     epoch: String(snapshot.epoch),
     generation: String(snapshot.generation),

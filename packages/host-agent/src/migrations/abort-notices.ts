@@ -5,13 +5,12 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseHostPort } from '@drover/protocol';
+import { type PeerVersion, parseHostPort } from '@drover/protocol';
 import { abortDestination } from '@drover/source-agent';
-import type { ErrorBody } from '@drover/types';
+import { type ErrorBody, RELEASE } from '@drover/types';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { OwnershipJournal } from '../journal/ownership-journal.js';
-import { RELEASE } from '../release.js';
 import { writeFileAtomic } from '../storage/atomic-file.js';
 
 /** Wait between two tries, doubled each time up to the second, ms. */
@@ -30,6 +29,7 @@ export interface AbortNoticesOptions {
   /** The state directory's `migrations`. */
   readonly directory: string;
   readonly hostName: string;
+  readonly peerVersions: readonly PeerVersion[] | undefined;
   readonly journal: OwnershipJournal;
   readonly logger: Logger;
   /** The agent is stopping. */
@@ -87,9 +87,9 @@ export class AbortNotices {
   }
 
   async #deliver({ migrationId, peer, reason }: Notice): Promise<void> {
-    const { hostName, journal, logger, shutdown } = this.#options;
-    const destination = parseHostPort(peer);
-    const request = { migrationId, destination, release: RELEASE, hostName, logger, signal: shutdown };
+    const { hostName, peerVersions, journal, logger, shutdown } = this.#options;
+    const us = { release: RELEASE, hostName, peerVersions };
+    const request = { ...us, migrationId, destination: parseHostPort(peer), logger, signal: shutdown };
     for (let wait: number = BACKOFF_MS[0]; !shutdown.aborted; wait = Math.min(wait * 2, BACKOFF_MS[1])) {
       // After RELINQUISHED nothing but the destination's own journal may end it.
       if (journal.find('source', migrationId)?.state === 'aborted') {

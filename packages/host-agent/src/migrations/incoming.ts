@@ -9,7 +9,13 @@ import type {
   PrepareRequest,
 } from '@drover/destination-agent';
 import type { BulkReceiver } from '@drover/native';
-import type { MigrationPhase, MigrationProgress, MigrationReport } from '@drover/types';
+import {
+  type DeviceStateVersions,
+  type MigrationPhase,
+  type MigrationProgress,
+  type MigrationReport,
+  RELEASE,
+} from '@drover/types';
 import type { Vmm, VmmDriver } from '@drover/vmm';
 import type { Logger } from 'pino';
 import type { Instance } from '../instances/instance.js';
@@ -18,7 +24,6 @@ import type { InstanceRegistry } from '../instances/registry.js';
 import { destinationJournal } from '../journal/migration-journals.js';
 import type { OwnershipJournal } from '../journal/ownership-journal.js';
 import type { BulkRoutes } from '../peers/bulk-routes.js';
-import { RELEASE } from '../release.js';
 import type { RunDirectory } from '../storage/run-directory.js';
 import type { Migration } from './migration.js';
 import { type MigrationStore, newMigrationView } from './store.js';
@@ -56,6 +61,10 @@ export class IncomingMigrations implements DestinationHost {
     this.#options = options;
     this.hostName = options.hostName;
     this.logger = options.logger;
+  }
+
+  deviceStates(): Promise<DeviceStateVersions> {
+    return this.#options.driver.deviceStates();
   }
 
   journal(migrationId: string, instanceId: string): DestinationJournal {

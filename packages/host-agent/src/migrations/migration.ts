@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { MigrationView } from '@drover/protocol';
 import type { ErrorBody, MigrationPhase, MigrationProgress, MigrationReport } from '@drover/types';
 import { writeFileAtomic } from '../storage/atomic-file.js';
+import { encodeMigration } from './document.js';
 import { MigrationEvents } from './events.js';
 
 export class Migration {
@@ -77,7 +78,7 @@ export class Migration {
 
   /** Writes the view as it is; resolves when it is on disk. */
   persist(): Promise<void> {
-    const text = `${JSON.stringify(this.#view, null, 2)}\n`;
+    const text = encodeMigration(this.#view);
     const written = this.#writes.then(() => writeFileAtomic(this.#path, text));
     this.#writes = written.catch(() => undefined);
     return written;

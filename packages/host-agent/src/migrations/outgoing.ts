@@ -1,7 +1,7 @@
 /** Migrations that leave this host: what surrounds the sending half, from the request to what is left of the instance. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { formatHostPort, parseHostPort } from '@drover/protocol';
+import { formatHostPort, type PeerVersion, parseHostPort } from '@drover/protocol';
 import {
   type InDoubtMigration,
   type InDoubtOutcome,
@@ -10,7 +10,13 @@ import {
   type SourceOutcome,
   settleInDoubt,
 } from '@drover/source-agent';
-import { type MigrationSettings, toErrorBody } from '@drover/types';
+import {
+  type InstanceSpec,
+  type MigrationSettings,
+  RELEASE,
+  replaceBackends,
+  toErrorBody,
+} from '@drover/types';
 import type { Vmm } from '@drover/vmm';
 import type { Logger } from 'pino';
 import { hostAgentErrors } from '../errors.js';
@@ -19,7 +25,6 @@ import type { InstanceLifecycle } from '../instances/lifecycle.js';
 import type { InstanceRegistry } from '../instances/registry.js';
 import { sourceJournal } from '../journal/migration-journals.js';
 import type { OwnershipJournal } from '../journal/ownership-journal.js';
-import { RELEASE } from '../release.js';
 import type { RunDirectory } from '../storage/run-directory.js';
 import type { AbortNotices } from './abort-notices.js';
 import type { Migration } from './migration.js';
@@ -27,6 +32,7 @@ import { type MigrationStore, newMigrationView } from './store.js';
 
 export interface OutgoingOptions {
   readonly hostName: string;
+  readonly peerVersions: readonly PeerVersion[] | undefined;
   readonly registry: InstanceRegistry;
   readonly lifecycle: InstanceLifecycle;
   readonly journal: OwnershipJournal;
@@ -43,6 +49,16 @@ export interface OutgoingRequest {
   readonly instance: string;
   readonly destination: PeerAddress;
   readonly settings: MigrationSettings;
+  /** Backends for the destination's host, by component id. */
+  readonly backends: Readonly<Record<string, unknown>>;
+}
+
+/** What is sent, and where to. */
+interface Departure {
+  readonly destination: PeerAddress;
+  readonly settings: MigrationSettings;
+  /** With the destination's backends; the instance here keeps its own. */
+  readonly spec: InstanceSpec;
 }
 
 export class OutgoingMigrations {
@@ -55,11 +71,12 @@ export class OutgoingMigrations {
 
   /**
    * Begins a migration and resolves with its record; it goes on by itself. Errors: `instance-not-found`,
-   * `instance-not-running`, `instance-busy`, `instance-in-doubt`.
+   * `instance-not-running`, `instance-busy`, `instance-in-doubt`, `backend-replacement-invalid`.
    */
   async start(request: OutgoingRequest): Promise<Migration> {
     const { registry, store, journal, runDirectory } = this.#options;
     const instance = registry.find(request.instance);
+    const spec = replaceBackends(instance.spec, request.backends);
     const end = instance.begin('migrate');
     let migration: Migration | undefined;
     try {
@@ -92,7 +109,7 @@ export class OutgoingMigrations {
         epoch,
       });
       await mkdir(runDirectory.migration(id), { recursive: true, mode: 0o700 });
-      this.#track(migration, this.#run(instance, vmm, migration, request, end).finally(end));
+      this.#track(migration, this.#run(instance, vmm, migration, { ...request, spec }, end).finally(end));
       return migration;
     } catch (thrown) {
       if (migration) await store.discard(migration);
@@ -143,7 +160,7 @@ export class OutgoingMigrations {
     instance: Instance,
     vmm: Vmm,
     migration: Migration,
-    request: OutgoingRequest,
+    request: Departure,
     end: () => void,
   ): Promise<void> {
     const runDirectory = this.#options.runDirectory.migration(migration.view.id);
@@ -153,7 +170,7 @@ export class OutgoingMigrations {
       outcome = await migrateOut({
         ...this.#inDoubt(instance, vmm, migration, request.destination, epoch),
         vmm,
-        instance: { id: instance.id, name: instance.name, spec: instance.spec },
+        instance: { id: instance.id, name: instance.name, spec: request.spec },
         settings: request.settings,
         runDirectory,
         signal: migration.cancelled,
@@ -177,7 +194,7 @@ export class OutgoingMigrations {
     destination: PeerAddress,
     epoch: bigint,
   ): InDoubtMigration {
-    const { hostName, journal, shutdown, logger } = this.#options;
+    const { hostName, peerVersions, journal, shutdown, logger } = this.#options;
     const parties = { migrationId: migration.view.id, instanceId: instance.id };
     return {
       migrationId: migration.view.id,
@@ -188,6 +205,7 @@ export class OutgoingMigrations {
       journal: sourceJournal(journal, parties, epoch),
       release: RELEASE,
       hostName,
+      peerVersions,
       shutdown,
       logger: logger.child({ migration: migration.view.id, instance: instance.id }),
       onNote: (text) => migration.note(text),

@@ -1,10 +1,11 @@
 /** Every migration that this host took part in. All are on disk for good; the newest are kept in memory. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type MigrationView, migrationView } from '@drover/protocol';
+import type { MigrationView } from '@drover/protocol';
 import type { Logger } from 'pino';
 import { hostAgentErrors } from '../errors.js';
 import { isTemporaryName } from '../storage/atomic-file.js';
+import { decodeMigration } from './document.js';
 import { Migration } from './migration.js';
 
 /** Ended migrations that are listed; older ones are found by id. */
@@ -94,7 +95,7 @@ export class MigrationStore {
 
   async #read(path: string): Promise<MigrationView | null> {
     try {
-      return migrationView.parse(JSON.parse(await readFile(path, 'utf8')));
+      return decodeMigration(await readFile(path, 'utf8'));
     } catch (err) {
       const missing = err instanceof Error && 'code' in err && err.code === 'ENOENT';
       if (!missing) this.#logger.error({ err, path }, 'the record of a migration cannot be read');

@@ -2,13 +2,11 @@
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { native, type PeerListener } from '@drover/native';
-import { Role } from '@drover/protocol';
+import { decodePreamble } from '@drover/protocol';
 import type { Logger } from 'pino';
 import { hostAgentErrors } from '../errors.js';
 import type { BulkRoutes } from './bulk-routes.js';
 
-/** Offset of the role in the preamble (peer protocol, SPEC.md). */
-const ROLE_OFFSET = 10;
 /** Connections inside their handshake at once. */
 const MAX_PENDING = 64;
 
@@ -44,8 +42,9 @@ function route(
   preamble: Uint8Array,
   hello: Uint8Array | null,
 ): void {
-  const role = new DataView(preamble.buffer, preamble.byteOffset).getUint16(ROLE_OFFSET, true);
-  if (role === Role.control) {
+  const decoded = decodePreamble(preamble);
+  const role = decoded.ok ? decoded.value.role : null;
+  if (role === 'control') {
     const socket = new Socket({ fd, readable: true, writable: true });
     // Whoever reads the socket reports its errors; without any listener one would end the process.
     socket.on('error', () => undefined);
@@ -56,7 +55,7 @@ function route(
     });
     return;
   }
-  const receiver = role === Role.bulk && hello !== null ? bulkRoutes.find(hello) : null;
+  const receiver = role === 'bulk' && hello !== null ? bulkRoutes.find(hello) : null;
   try {
     if (receiver === null || hello === null) {
       logger.warn({ role }, 'closed a peer connection that belongs to no migration here');

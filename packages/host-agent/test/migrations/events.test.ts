@@ -85,7 +85,10 @@ describe('the events of a migration', () => {
   it('leave progress out for a reader that is too slow, but never the end', async () => {
     const one = migration();
     const response = new SlowResponse({ highWaterMark: 1 });
-    new EventStreams(60_000).serve(response as unknown as ServerResponse, one, 0, {});
+    new EventStreams(60_000).serve(response as unknown as ServerResponse, one, 0, {
+      version: '2.0.0',
+      event: (event) => event,
+    });
     for (let round = 0; round < 3_000; round += 1) one.progress(progress(round));
     await one.end({ state: 'completed', report: null, error: null });
     let text = '';

@@ -76,6 +76,49 @@ describe('a migration over the API', () => {
     expect((await test.client.cancelMigration(again.id)).state).toBe('cancelled');
   });
 
+  it('gives the destination its own backends, and keeps those of the spec here', async () => {
+    const [north, south] = [await startTestAgent(), await startTestAgent({ name: 'south' })];
+    const disk = { kind: 'file-storage', path: '/north/disk0', format: 'raw' } as const;
+    const components = { disk0: { kind: 'virtio-disk', backend: 'file0' }, file0: disk } as const;
+    const { spec: made } = await north.client.createInstance({
+      spec: spec('web-1', { components }),
+      start: true,
+    });
+    const request = { instance: 'web-1', destination: south.agent.peer, settings: {} };
+    const moving = await north.client.startMigration({
+      ...request,
+      backends: { file0: { ...disk, path: '/south/disk0' } },
+    });
+    // Both VMMs are objects without memory: it comes as far as the destination's VMM.
+    await until(
+      () => north.client.getMigration(moving.id),
+      ({ state }) => state === 'failed',
+    );
+    expect(south.host.launched).toEqual({
+      ...made,
+      components: { ...made.components, file0: { ...made.components.file0, path: '/south/disk0' } },
+    });
+    expect((await north.client.getInstance('web-1')).spec).toEqual(made);
+  });
+
+  it('refuses backends that cannot replace those of the spec, before anything happens (R7)', async () => {
+    const test = await startTestAgent();
+    await test.client.createInstance({ spec: spec('web-1'), start: true });
+    const before = await test.client.getInstance('web-1');
+    const destination = { host: '127.0.0.1', port: 9 };
+    for (const id of ['nothing', 'com1']) {
+      const backends = { [id]: { kind: 'user-network' } } as const;
+      await expect(
+        test.client.startMigration({ instance: 'web-1', destination, settings: {}, backends }),
+      ).rejects.toMatchObject({
+        code: 'backend-replacement-invalid',
+        message: expect.stringContaining(id),
+      });
+    }
+    expect(await test.client.listMigrations()).toEqual([]);
+    expect(await test.client.getInstance('web-1')).toEqual(before);
+  });
+
   it('needs a running instance', async () => {
     const test = await startTestAgent();
     await test.client.createInstance({ spec: spec('web-1') });

@@ -7,10 +7,11 @@ import { mkdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import type { GuestMemory } from '@drover/native';
-import { DroverError, type InstanceSpec } from '@drover/types';
+import { type DeviceStateVersions, DroverError, type InstanceSpec } from '@drover/types';
 import type {
   Blocker,
   DirtyTracker,
+  DriverProbe,
   LaunchRequest,
   Vmm,
   VmmDriver,
@@ -37,7 +38,16 @@ export class FakeHost {
   failLaunch: Error | null = null;
   failResume: Error | null = null;
   launches = 0;
-  probes: { version: string | null; unusable: string | null } = { version: '7.2.22', unusable: null };
+  /** Of the newest launch. */
+  launched: InstanceSpec | null = null;
+  probes: DriverProbe = {
+    version: '7.2.22',
+    unusable: null,
+    machineTypes: ['pc-q35-7.1', 'pc-q35-7.2'],
+    accelerators: ['tcg'],
+  };
+  /** Null: the VMM does not tell. */
+  deviceStates: DeviceStateVersions | null = { 'qemu/virtio-blk': [1, 2] };
   #nextPid = 40_000;
 
   /** One VMM's guest code runs: the rule that everything else is about (R1). */
@@ -59,11 +69,17 @@ export class FakeHost {
 
 export class FakeDriver implements VmmDriver {
   readonly name = 'qemu';
+  readonly ramModes = ['external'] as const;
 
   constructor(readonly host: FakeHost) {}
 
   probe() {
     return Promise.resolve(this.host.probes);
+  }
+
+  async deviceStates(): Promise<DeviceStateVersions> {
+    if (this.host.deviceStates) return this.host.deviceStates;
+    throw error('device-states-unknown', 'QEMU does not tell.');
   }
 
   specBlockers(spec: InstanceSpec): readonly Blocker[] {
@@ -78,6 +94,7 @@ export class FakeDriver implements VmmDriver {
 
   async launch(request: LaunchRequest): Promise<Vmm> {
     this.host.launches += 1;
+    this.host.launched = request.spec;
     if (this.host.failLaunch) throw this.host.failLaunch;
     await mkdir(request.directory, { recursive: true });
     const vmm = new FakeVmm(this.host, {
@@ -104,7 +121,8 @@ export class FakeDriver implements VmmDriver {
 }
 
 export class FakeVmm implements Vmm {
-  readonly memory = {} as GuestMemory;
+  /** Holds nothing, and does no more than say so. */
+  readonly memory = { dataRanges: () => [] } as unknown as GuestMemory;
   readonly regions = [{ id: 'ram0', sizeBytes: 67_108_864n }];
   readonly consoleSocket: string;
   state: VmmStatus = 'paused';
@@ -158,6 +176,10 @@ export class FakeVmm implements Vmm {
 
   blockers() {
     return Promise.resolve([]);
+  }
+
+  deviceStates() {
+    return Promise.resolve({ 'qemu/virtio-blk': 2 });
   }
 
   tracker(): DirtyTracker {

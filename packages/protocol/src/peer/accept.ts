@@ -2,22 +2,27 @@ import type { Duplex } from 'node:stream';
 import type { DroverError } from '@drover/types';
 import { protocolErrors } from '../errors.js';
 import { closeGently } from './closing.js';
-import { ControlChannel, type ControlChannelSettings } from './control-channel.js';
+import {
+  type AnyControlChannel,
+  type ControlChannelSettings,
+  openControlChannel,
+} from './control-channel.js';
 import { decodePreamble, encodePreamble } from './preamble.js';
-import { agreeVersion, OUR_VERSIONS, type VersionWindow } from './version.js';
+import { PEER_VERSIONS, type PeerVersion } from './registry.js';
+import { agreeVersion, windowOf } from './version.js';
 
 export interface AcceptControlOptions extends ControlChannelSettings {
   /** A connection whose first bytes were already read. */
   readonly socket: Duplex;
   /** Those bytes: the initiator's preamble. */
   readonly preamble: Uint8Array;
-  /** What this side offers; default: what this release speaks. */
-  readonly versions?: VersionWindow;
+  /** What this side offers, as `selectPeerVersions` gives it; default: all that this release speaks. */
+  readonly versions?: readonly PeerVersion[] | undefined;
 }
 
 /** A refusal is expected now and then, so it is a result. The socket is then already on its way out. */
 export type AcceptControlResult =
-  | { readonly ok: true; readonly channel: ControlChannel; readonly version: number }
+  | { readonly ok: true; readonly channel: AnyControlChannel }
   | { readonly ok: false; readonly error: DroverError };
 
 /**
@@ -27,7 +32,7 @@ export type AcceptControlResult =
  * Refusals: `peer-version-unknown`, `peer-violation` (closed without an answer).
  */
 export function acceptControl(options: AcceptControlOptions): AcceptControlResult {
-  const { socket, versions = OUR_VERSIONS } = options;
+  const { socket, versions = PEER_VERSIONS } = options;
   const preamble = decodePreamble(options.preamble);
   if (!preamble.ok || preamble.value.role !== 'control') {
     socket.on('error', () => undefined).destroy();
@@ -39,12 +44,12 @@ export function acceptControl(options: AcceptControlOptions): AcceptControlResul
       error: protocolErrors.error('peer-violation', `The peer broke the peer protocol: ${why}.`),
     };
   }
-  socket.write(encodePreamble({ ...versions, role: 'control' }), () => undefined);
+  socket.write(encodePreamble({ ...windowOf(versions), role: 'control' }), () => undefined);
   const agreement = agreeVersion(versions, preamble.value);
   if (!agreement.ok) {
     closeGently(socket);
     return { ok: false, error: protocolErrors.error(agreement.code, agreement.message) };
   }
-  const channel = new ControlChannel({ ...options, stream: socket, version: agreement.version });
-  return { ok: true, channel, version: agreement.version };
+  const { version } = agreement;
+  return { ok: true, channel: openControlChannel({ ...options, stream: socket, version }) };
 }

@@ -4,8 +4,8 @@
  */
 import { reserved, u16, u32, u64 } from '../codec/field.js';
 import type { CodecProblem, DecodeResult } from '../codec/result.js';
-import { struct } from '../codec/struct.js';
-import { BulkType, PeerLimits } from './registry.js';
+import { type Struct, struct } from '../codec/struct.js';
+import { BulkType, PeerLimits, type PeerVersion } from './registry.js';
 
 const PAGE = 4096n;
 
@@ -23,8 +23,10 @@ const run = { unit: PAGE, hasRegion: true, hasRound: true } as const;
 const mark = { maxCount: null, unit: 0n, hasRegion: false, hasRound: true, hasPayloadCrc: false } as const;
 const stateEnd = { maxCount: 0, unit: null, hasRegion: false, hasRound: false } as const;
 
-/** What each type may carry; the same table is in SPEC.md. */
-export const frameRules: Readonly<Record<number, FrameRule>> = {
+type FrameRules = Readonly<Record<number, FrameRule>>;
+
+/** What each type may carry in version 1; the same table is in SPEC.md. */
+const rulesOfV1: FrameRules = {
   [BulkType.data]: { ...run, maxCount: PeerLimits.dataRunPages, hasPayloadCrc: true },
   [BulkType.zero]: { ...run, maxCount: PeerLimits.runPages, hasPayloadCrc: false },
   [BulkType.torn]: { ...run, maxCount: PeerLimits.runPages, hasPayloadCrc: false },
@@ -38,22 +40,32 @@ export const frameRules: Readonly<Record<number, FrameRule>> = {
   [BulkType.stateEndAck]: { ...stateEnd, hasPayloadCrc: false },
 };
 
-export const bulkFrameStruct = struct({
-  name: 'bulk-frame',
-  size: PeerLimits.bulkHeaderBytes,
-  checksum: true,
-  fields: {
-    type: u16(0, 'type'),
-    flags: reserved(2, 2, 'flags'),
-    region: u16(4, "region, index into PREPARE's `regions`; 0 where it means nothing"),
-    reserved: reserved(6, 2),
-    round: u32(8, 'round; 0 for state frames'),
-    count: u32(12, 'count'),
-    offset: u64(16, 'offset'),
-    payloadCrc: u32(24, 'CRC32C of the payload'),
-  },
-  rules: checkFrame,
-});
+/** Version 2: the end of a round carries the digest of the round where other frames carry their payload's checksum. */
+const rulesOfV2: FrameRules = { ...rulesOfV1, [BulkType.roundEnd]: { ...mark, hasPayloadCrc: true } };
+
+/** All versions have the same layout. */
+const fields = {
+  type: u16(0, 'type'),
+  flags: reserved(2, 2, 'flags'),
+  region: u16(4, "region, index into PREPARE's `regions`; 0 where it means nothing"),
+  reserved: reserved(6, 2),
+  round: u32(8, 'round; 0 for state frames'),
+  count: u32(12, 'count'),
+  offset: u64(16, 'offset'),
+  payloadCrc: u32(24, 'CRC32C of the payload'),
+};
+
+export const bulkFrameStructs = {
+  1: layout(rulesOfV1),
+  2: layout(rulesOfV2),
+} as const satisfies Readonly<Record<PeerVersion, Struct<typeof fields>>>;
+
+function layout(rules: FrameRules): Struct<typeof fields> {
+  return struct({
+    ...{ name: 'bulk-frame', size: PeerLimits.bulkHeaderBytes, checksum: true, fields },
+    rules: (header) => checkFrame(rules, header),
+  });
+}
 
 /** `offset` is in bytes, `count` in what the type counts: pages, bytes or frames. */
 export interface BulkFrameHeader {
@@ -62,20 +74,24 @@ export interface BulkFrameHeader {
   readonly round: number;
   readonly count: number;
   readonly offset: bigint;
+  /** CRC32C; of a `roundEnd` from version 2 on, the {@link import('./round-digest.js').roundDigest}. */
   readonly payloadCrc: number;
 }
 
 /** 32 bytes, the checksum included. */
-export function encodeBulkFrameHeader(header: BulkFrameHeader): Uint8Array {
-  return bulkFrameStruct.encode(header);
+export function encodeBulkFrameHeader(version: PeerVersion, header: BulkFrameHeader): Uint8Array {
+  return bulkFrameStructs[version].encode(header);
 }
 
 /**
  * Never throws, whatever the peer sent. Whether the region exists and the run lies inside it is for the reader who knows the
  * regions.
  */
-export function decodeBulkFrameHeader(bytes: Uint8Array): DecodeResult<BulkFrameHeader> {
-  return bulkFrameStruct.decode(bytes);
+export function decodeBulkFrameHeader(
+  version: PeerVersion,
+  bytes: Uint8Array,
+): DecodeResult<BulkFrameHeader> {
+  return bulkFrameStructs[version].decode(bytes);
 }
 
 /** Bytes that follow the header. */
@@ -86,9 +102,9 @@ export function bulkPayloadBytes({ type, count }: Pick<BulkFrameHeader, 'type' |
 
 type FrameViolation = { field: keyof BulkFrameHeader; code: CodecProblem; message: string };
 
-function checkFrame(header: BulkFrameHeader): FrameViolation | null {
+function checkFrame(rules: FrameRules, header: BulkFrameHeader): FrameViolation | null {
   const { type, region, round, count, offset, payloadCrc } = header;
-  const rule = frameRules[type];
+  const rule = rules[type];
   const wrong = (field: keyof BulkFrameHeader, code: CodecProblem, message: string) => ({
     field,
     code,

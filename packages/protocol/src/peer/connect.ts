@@ -2,11 +2,15 @@ import { connect, type Socket } from 'node:net';
 import { type DroverError, formatDuration } from '@drover/types';
 import { formatHostPort } from '../address.js';
 import { protocolErrors } from '../errors.js';
-import { ControlChannel, type ControlChannelSettings } from './control-channel.js';
+import {
+  type AnyControlChannel,
+  type ControlChannelSettings,
+  openControlChannel,
+} from './control-channel.js';
 import { decodePreamble, encodePreamble } from './preamble.js';
 import { readExactly } from './read-exactly.js';
-import { PeerLimits } from './registry.js';
-import { agreeVersion, OUR_VERSIONS, type VersionWindow } from './version.js';
+import { PEER_VERSIONS, PeerLimits, type PeerVersion } from './registry.js';
+import { agreeVersion, windowOf } from './version.js';
 
 export interface ConnectControlOptions extends ControlChannelSettings {
   readonly host: string;
@@ -14,8 +18,8 @@ export interface ConnectControlOptions extends ControlChannelSettings {
   /** For the connection and the preambles together, ms. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** What this side offers; default: what this release speaks. */
-  readonly versions?: VersionWindow;
+  /** What this side offers, as `selectPeerVersions` gives it; default: all that this release speaks. */
+  readonly versions?: readonly PeerVersion[] | undefined;
 }
 
 /**
@@ -24,10 +28,8 @@ export interface ConnectControlOptions extends ControlChannelSettings {
  * Errors: `peer-unreachable`, `peer-closed`, `peer-violation` (no Drover peer answers there), `peer-version-unknown` (names both windows;
  * nothing was created, R7), or the signal's reason. Nothing of the connection is left after an error.
  */
-export async function connectControl(
-  options: ConnectControlOptions,
-): Promise<{ readonly channel: ControlChannel; readonly version: number }> {
-  const { host, port, timeoutMs, signal, versions = OUR_VERSIONS } = options;
+export async function connectControl(options: ConnectControlOptions): Promise<AnyControlChannel> {
+  const { host, port, timeoutMs, signal, versions = PEER_VERSIONS } = options;
   const address = formatHostPort({ host, port });
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(unreachable(address, timeoutMs)), timeoutMs);
@@ -39,9 +41,9 @@ export async function connectControl(
     // Stays for the socket's life: between two waits an error would otherwise have no listener and end the process.
     socket.on('error', () => undefined);
     await connected(socket, address, until);
-    socket.write(encodePreamble({ ...versions, role: 'control' }));
+    socket.write(encodePreamble({ ...windowOf(versions), role: 'control' }));
     const version = agree(await readExactly(socket, PeerLimits.preambleBytes, until), versions, address);
-    return { channel: new ControlChannel({ ...options, stream: socket, version }), version };
+    return openControlChannel({ ...options, stream: socket, version });
   } catch (thrown) {
     socket?.destroy();
     throw thrown;
@@ -50,7 +52,7 @@ export async function connectControl(
   }
 }
 
-function agree(answer: Uint8Array, versions: VersionWindow, address: string): number {
+function agree(answer: Uint8Array, versions: readonly PeerVersion[], address: string): PeerVersion {
   const preamble = decodePreamble(answer);
   if (!preamble.ok) {
     const { path, message } = preamble.error;

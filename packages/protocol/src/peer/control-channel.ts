@@ -12,9 +12,9 @@ import type {
   OptionalControlName,
   ReceivedMessage,
 } from './messages.js';
-import { type ControlName, PeerLimits } from './registry.js';
+import type { ControlName, PeerVersion } from './registry.js';
 
-/** A message that is told rather than waited for. Keepalives are the channel's own. */
+/** A message of any version that is told rather than waited for. Keepalives are the channel's own. */
 export type ToldMessage = ReceivedMessage<Exclude<OptionalControlName, 'keepalive'>>;
 
 export interface ControlChannelSettings {
@@ -28,10 +28,11 @@ export interface ControlChannelSettings {
   readonly onMessage?: ((received: ToldMessage) => void) | null;
 }
 
-export interface ControlChannelOptions extends ControlChannelSettings {
+export interface ControlChannelOptions<V extends PeerVersion> extends ControlChannelSettings {
   /** Both preambles are through; the next byte is the first of a control frame. The channel owns it from here. */
   readonly stream: Duplex;
-  readonly version: number;
+  /** Of the protocol: what the preambles agreed on. */
+  readonly version: V;
 }
 
 export interface ExpectOptions {
@@ -41,14 +42,15 @@ export interface ExpectOptions {
 }
 
 /**
- * One control connection after its preambles: typed messages both ways.
+ * One control connection after its preambles: typed messages both ways, by the table of its version. `ControlChannel` without a version is
+ * one of any of them: it sends what every version allows, and what it receives says of which version it is.
  *
  * It ends once, for one reason: `peer-closed`, `peer-silent`, `peer-violation`, or `channel-closed` when this side closed it. Everything
  * that waits then rejects with that error. Nothing that a peer sends is thrown out of it or makes it hold more than one frame and
- * {@link PeerLimits.queuedMessages} messages (R6).
+ * {@link import('./registry.js').PeerLimits.queuedMessages} messages (R6).
  */
-export class ControlChannel {
-  readonly version: number;
+export class ControlChannel<out V extends PeerVersion = PeerVersion> {
+  readonly version: V;
   /** Resolves with the reason when the channel has ended; never rejects. */
   readonly ended: Promise<DroverError>;
   /** Called for each `roundDone` and `report`; may be replaced at any time. */
@@ -68,7 +70,7 @@ export class ControlChannel {
   /** Sends that the stream has not taken yet. */
   readonly #unsent = new Set<{ readonly since: number; readonly reject: (reason: unknown) => void }>();
 
-  constructor(options: ControlChannelOptions) {
+  constructor(options: ControlChannelOptions<V>) {
     this.version = options.version;
     this.onMessage = options.onMessage ?? null;
     this.#stream = options.stream;
@@ -100,9 +102,9 @@ export class ControlChannel {
    * Sends one message; resolves when the stream has taken it. That the peer has it, only its answer can tell. Errors:
    * `message-unsendable` (nothing was sent, the channel goes on), and those that end the channel.
    */
-  async send<Name extends ControlName>(name: Name, message: ControlMessageInput<Name>): Promise<void> {
+  async send<Name extends ControlName>(name: Name, message: ControlMessageInput<Name, V>): Promise<void> {
     if (this.#failure) throw this.#failure;
-    const frame = encodeControlMessage(name, message, this.#sequence);
+    const frame = encodeControlMessage(this.version, name, message, this.#sequence);
     this.#sequence = (this.#sequence + 1) >>> 0;
     this.#lastSent = performance.now();
     await new Promise<void>((resolve, reject) => {
@@ -127,9 +129,9 @@ export class ControlChannel {
   async expect<Name extends MandatoryControlName>(
     names: readonly Name[],
     options: ExpectOptions,
-  ): Promise<ReceivedMessage<Name>> {
+  ): Promise<ReceivedMessage<Name, V>> {
     const received = await this.#inbox.expect(names, options, (error) => this.#end(error, 'destroy'));
-    return received as ReceivedMessage<Name>;
+    return received as ReceivedMessage<Name, V>;
   }
 
   /** Ends the channel from this side: what was sent still goes out. Safe to call twice, and after it ended by itself. */
@@ -144,7 +146,7 @@ export class ControlChannel {
     this.#lastReceived = performance.now();
     const { frames, error } = this.#decoder.push(chunk);
     for (const frame of frames) {
-      const result = decodeControlMessage(frame);
+      const result = decodeControlMessage<PeerVersion>(this.version, frame);
       if (!result.ok) this.#violation(result.error);
       else if (result.value !== null) this.#receive(result.value);
       if (this.#failure) return;
@@ -207,7 +209,8 @@ export class ControlChannel {
       setImmediate(() => this.#endIfSilent());
     } else if (now - this.#lastSent >= this.#keepaliveMs && this.#unsent.size === 0) {
       // A failure to send has already ended the channel.
-      this.send('keepalive', {}).catch(() => undefined);
+      const channel: ControlChannel = this;
+      channel.send('keepalive', {}).catch(() => undefined);
     }
   };
 
@@ -227,6 +230,19 @@ export class ControlChannel {
     else this.#stream.destroy();
     this.#inbox.fail(reason, reason.code !== 'peer-closed');
     this.#resolveEnded(reason);
+  }
+}
+
+/** A channel of a version that only the peer's preamble decides; its `version` tells which it is. */
+export type AnyControlChannel = { readonly [V in PeerVersion]: ControlChannel<V> }[PeerVersion];
+
+/** Makes the channel for the version that was agreed on. */
+export function openControlChannel(options: ControlChannelOptions<PeerVersion>): AnyControlChannel {
+  switch (options.version) {
+    case 1:
+      return new ControlChannel({ ...options, version: 1 });
+    case 2:
+      return new ControlChannel({ ...options, version: 2 });
   }
 }
 

@@ -3,16 +3,23 @@ import { type CodecError, type DecodeResult, decoded, refused } from '../codec/r
 import { protocolErrors } from '../errors.js';
 import { type ControlFrame, encodeControlFrame } from './control-frame.js';
 import { type ControlMessageInput, controlMessages, type ReceivedMessage } from './messages.js';
-import { type ControlName, OPTIONAL_BIT, PeerLimits } from './registry.js';
+import { type ControlName, ControlType, OPTIONAL_BIT, PeerLimits, type PeerVersion } from './registry.js';
 
-const nameOfType = new Map(
-  Object.entries(controlMessages).map(([name, { type }]) => [type, name as ControlName]),
+/** No two versions give a name to another number. */
+const nameOfType = new Map<number, ControlName>(
+  Object.entries(ControlType).map(([name, type]) => [type, name as ControlName]),
 );
 
 const limits = { maxBytes: PeerLimits.controlPayloadBytes, maxDepth: PeerLimits.jsonDepth };
 
-/** A frame with its payload checked; null for an optional frame that this release does not know, which is skipped. */
-export function decodeControlMessage(frame: ControlFrame): DecodeResult<ReceivedMessage | null> {
+/**
+ * A frame with its payload checked by the table of `version`; null for an optional frame that this release does not know, which
+ * is skipped. Never throws.
+ */
+export function decodeControlMessage<V extends PeerVersion>(
+  version: V,
+  frame: ControlFrame,
+): DecodeResult<ReceivedMessage<ControlName, V> | null> {
   const name = nameOfType.get(frame.type);
   if (name === undefined) {
     if ((frame.type & OPTIONAL_BIT) !== 0) return decoded(null);
@@ -30,24 +37,26 @@ export function decodeControlMessage(frame: ControlFrame): DecodeResult<Received
   }
   const json = parseStrictJson(text, limits);
   if (!json.ok) return wrong('json', json.message);
-  const shape = checkShape(controlMessages[name].schema, json.value, name);
+  const shape = checkShape<unknown>(controlMessages[version][name].schema, json.value, name);
   if (!shape.ok) return wrong('message', `has the wrong shape: ${shape.sentence}`);
-  return decoded({ name, message: shape.value } as ReceivedMessage);
+  return decoded({ name, version, message: shape.value } as ReceivedMessage<ControlName, V>);
 }
 
-/** A whole frame. Errors: `message-unsendable` when the message is not what the protocol allows; a mistake of this side. */
-export function encodeControlMessage<Name extends ControlName>(
+/** A whole frame. Errors: `message-unsendable` when the message is not what this version allows; a mistake of this side. */
+export function encodeControlMessage<Name extends ControlName, V extends PeerVersion>(
+  version: V,
   name: Name,
-  message: ControlMessageInput<Name>,
+  message: ControlMessageInput<Name, V>,
   sequence: number,
 ): Uint8Array {
-  const shape = checkShape(controlMessages[name].schema, message, name);
+  const { schema, type } = controlMessages[version][name];
+  const shape = checkShape<unknown>(schema, message, name);
   if (!shape.ok) {
     throw protocolErrors.error('message-unsendable', `The message ${name} was not sent: ${shape.sentence}.`);
   }
   try {
     const payload = new TextEncoder().encode(JSON.stringify(message));
-    return encodeControlFrame({ type: controlMessages[name].type, sequence, payload });
+    return encodeControlFrame({ type, sequence, payload });
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     throw protocolErrors.error('message-unsendable', `The message ${name} was not sent: ${reason}.`, thrown);

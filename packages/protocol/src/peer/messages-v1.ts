@@ -3,7 +3,7 @@
  * `registry.ts`. Objects are loose: a field that a reader does not know is kept out of its way; a field that it needs
  * and misses is named. 64-bit numbers are decimal strings.
  */
-import { fitsU64, migrationReportSchema } from '@drover/types';
+import { fitsU64, migrationReportV1 } from '@drover/types';
 import { z } from 'zod';
 
 const u64 = z
@@ -94,7 +94,7 @@ export const abortV1 = z.looseObject({
 export const abortedV1 = z.looseObject({});
 
 /** Source, last: the report, for the destination to keep. */
-export const reportV1 = z.looseObject({ report: migrationReportSchema.loose() });
+export const reportV1 = z.looseObject({ report: migrationReportV1.loose() });
 
 /** Source, on a fresh control connection, when it does not know how a handover ended. */
 export const outcomeQueryV1 = z.looseObject({ migrationId: z.uuid(), instanceId: z.uuid() });

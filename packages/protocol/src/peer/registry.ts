@@ -1,5 +1,6 @@
 /**
- * Every number that the peer protocol ever gave, in one place. A retired number stays in its list and is never given again.
+ * Every number that the peer protocol ever gave, in one place. A number that is no longer used moves to {@link RetiredNumbers} and is
+ * never given again.
  *
  * To add one: take the next free number, add it here, in SPEC.md's tables, and to the golden vectors.
  */
@@ -9,8 +10,15 @@ export const PREAMBLE_MAGIC = 0x52565244;
 /** Layout of the preamble and of what follows it. */
 export const PREAMBLE_FORMAT = 1;
 
-/** Protocol versions that this release speaks, oldest first. */
-export const PEER_VERSIONS = [1] as const;
+/**
+ * Protocol versions that this release speaks, oldest first, without gaps.
+ *
+ * To add one: its number here; `messages-vN.ts` with the messages that change, and a whole table in `messages.ts`; what it changes on the
+ * bulk channels, in `bulk-frame.ts` and in the native core; its row and its section in SPEC.md; golden vectors in a file of its
+ * own. The oldest goes when no release in the field needs it: out of this list and into {@link RetiredNumbers}.
+ */
+export const PEER_VERSIONS = [1, 2] as const;
+export type PeerVersion = (typeof PEER_VERSIONS)[number];
 
 export const Role = { control: 1, bulk: 2, fault: 3 } as const;
 export type RoleName = keyof typeof Role;
@@ -63,6 +71,27 @@ export const BulkType = {
   stateEndAck: 0x0108,
 } as const;
 
+/**
+ * What two sides may agree on beyond the version, from version 2 on; SPEC.md says of each what it is for.
+ *
+ * To add one: the next free number and its name here, its paragraph in SPEC.md, and once it is implemented its number in
+ * {@link IMPLEMENTED_CAPABILITIES}.
+ */
+export const Capability = { compression: 1, 'post-copy': 2, delta: 3 } as const;
+export type CapabilityName = keyof typeof Capability;
+/** The capabilities that this release has, and so offers. */
+export const IMPLEMENTED_CAPABILITIES: readonly number[] = [];
+
+/** Numbers that were given once and are not used any more, by what they numbered. They are never given again. */
+export const RetiredNumbers = {
+  peerVersion: [],
+  role: [],
+  controlType: [],
+  bulkKind: [],
+  bulkType: [],
+  capability: [],
+} as const satisfies Readonly<Record<string, readonly number[]>>;
+
 /** Limits that a reader enforces before it takes memory. */
 export const PeerLimits = {
   preambleBytes: 16,
@@ -81,4 +110,8 @@ export const PeerLimits = {
   queuedMessages: 16,
   /** Levels of arrays and objects in a control message. */
   jsonDepth: 32,
+  /** Kinds of device state in a hello or a PREPARE. */
+  deviceStateKinds: 256,
+  /** Length of such a kind's name. */
+  deviceStateName: 64,
 } as const;

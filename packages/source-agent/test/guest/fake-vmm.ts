@@ -46,6 +46,8 @@ export class FakeVmm implements Vmm {
   readonly regions: readonly { readonly id: string; readonly sizeBytes: bigint }[];
   readonly hooks: Hooks = { pause() {}, resume() {}, collect() {}, saveState() {}, loaded() {} };
   blockersNow: readonly Blocker[] = [];
+  /** What saving it writes. */
+  statesNow: Readonly<Record<string, number>> = { 'qemu/virtio-net': 11 };
   /** When it was paused and resumed, `performance.now()`. */
   readonly times: { kind: 'paused' | 'resumed'; at: number }[] = [];
   /** Digest of all memory at the moment before the guest first ran here. */
@@ -167,6 +169,10 @@ export class FakeVmm implements Vmm {
 
   async blockers(): Promise<readonly Blocker[]> {
     return this.blockersNow;
+  }
+
+  async deviceStates(): Promise<Readonly<Record<string, number>>> {
+    return this.statesNow;
   }
 
   tracker(): DirtyTracker {

@@ -5,20 +5,22 @@ import type {
   PrepareRequest,
 } from '@drover/destination-agent';
 import type { BulkReceiver } from '@drover/native';
-import type { MigrationPhase, MigrationProgress, MigrationReport } from '@drover/types';
+import type { DeviceStateVersions, MigrationPhase, MigrationProgress, MigrationReport } from '@drover/types';
 import type { Logger } from 'pino';
 import { FakeVmm, type FakeVmmOptions } from '../guest/fake-vmm.js';
 import { FakeDestinationJournal } from './fake-journals.js';
 
 /** A host for the destination agent, with one journal for the one migration that a test makes. */
 export class FakeHost implements DestinationHost {
-  readonly release = '0.1.0';
+  readonly release = '0.2.0';
   readonly hostName = 'destination-host';
   readonly journalOfTest = new FakeDestinationJournal();
   readonly receivers = new Set<BulkReceiver>();
   readonly endings: DestinationEnding[] = [];
   readonly progress: MigrationProgress[] = [];
   incoming: IncomingMigration | null = null;
+  /** What its VMMs can load. */
+  windows: DeviceStateVersions = { 'qemu/virtio-net': [10, 11] };
   report: MigrationReport | null = null;
   vmm: FakeVmm | null = null;
   routes = 0;
@@ -46,6 +48,10 @@ export class FakeHost implements DestinationHost {
   /** The receiver that a bulk hello names by its token, its first 32 bytes. */
   receiverFor(hello: Uint8Array): BulkReceiver | null {
     return this.#byToken.get(Buffer.from(hello.subarray(0, 32)).toString('hex')) ?? null;
+  }
+
+  async deviceStates(): Promise<DeviceStateVersions> {
+    return this.windows;
   }
 
   async prepare(request: PrepareRequest): Promise<FakeVmm> {

@@ -1,7 +1,6 @@
 /** A destination that answers a source's questions from a script, one entry a connection; the last entry repeats. */
 import { createServer, type Server, type Socket } from 'node:net';
-import { acceptControl, type ControlChannel } from '@drover/protocol';
-import { ourHello } from '../../src/negotiate.js';
+import { acceptControl, type ControlChannel, exchangeHellos } from '@drover/protocol';
 
 export type Answer =
   | { readonly outcome: 'owned' | 'aborted' | 'ready' | 'preparing' | 'unknown'; readonly epoch: string }
@@ -50,8 +49,8 @@ export class ScriptedDestination {
     const accepted = acceptControl({ socket, preamble });
     if (!accepted.ok) return;
     const { channel } = accepted;
-    await channel.send('hello', ourHello('0.1.0', 'scripted'));
-    await channel.expect(['hello'], { timeoutMs: 1_000 });
+    const us = { release: '0.2.0', hostName: 'scripted' };
+    await exchangeHellos(channel, us, { timeoutMs: 1_000 });
     await this.#answer(channel, answer);
   }
 

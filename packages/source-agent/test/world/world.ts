@@ -7,8 +7,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DestinationAgent } from '@drover/destination-agent';
+import { DestinationAgent, type DestinationOptions } from '@drover/destination-agent';
 import { native, type PeerListener } from '@drover/native';
+import type { PeerVersion } from '@drover/protocol';
 import {
   type InstanceSpec,
   instanceSpecSchema,
@@ -37,6 +38,14 @@ export interface WorldOptions {
   readonly rate?: number;
   readonly filled?: number;
   readonly quiesced?: boolean;
+  /** Versions of the protocol that each side is held to, and capabilities that it claims. */
+  readonly sourceSide?: Side;
+  readonly destinationSide?: Side;
+}
+
+interface Side {
+  readonly peerVersions?: readonly PeerVersion[];
+  readonly capabilities?: readonly number[];
 }
 
 export class World {
@@ -53,15 +62,17 @@ export class World {
   onPhase: (phase: MigrationPhase) => void = () => {};
   onProgress: (progress: MigrationProgress) => void = () => {};
   readonly controlSockets = new Set<Socket>();
-  readonly spec: InstanceSpec;
+  spec: InstanceSpec;
+  agent: DestinationAgent;
 
   private constructor(
     readonly directory: string,
     readonly source: FakeVmm,
     readonly host: FakeHost,
-    public agent: DestinationAgent,
     private readonly instanceId: string,
+    private readonly sides: { readonly source: Side; readonly destination: DestinationOptions },
   ) {
+    this.agent = new DestinationAgent(host, sides.destination);
     this.spec = instanceSpecSchema.parse({
       name: 'guest-a',
       cpus: 1,
@@ -95,7 +106,11 @@ export class World {
       log,
       logger,
     );
-    const world = new World(directory, source, host, new DestinationAgent(host), instanceId);
+    const { sourceSide = {}, destinationSide = {} } = options;
+    const world = new World(directory, source, host, instanceId, {
+      source: sourceSide,
+      destination: destinationSide,
+    });
     host.log = world.log;
     source.hooks.resume = () => void world.log.push('source: resume');
     return world;
@@ -135,8 +150,9 @@ export class World {
       destination: { host: '127.0.0.1', port: this.port },
       settings: migrationSettingsSchema.parse(settings),
       journal: this.journal,
-      release: '0.1.0',
+      release: '0.2.0',
       hostName: 'source-host',
+      ...this.sides.source,
       runDirectory: this.directory,
       signal: this.cancel.signal,
       shutdown: this.shutdown.signal,
@@ -174,7 +190,7 @@ export class World {
 
   /** An agent answers at the destination's address again. */
   reviveDestination(): DestinationAgent {
-    this.agent = new DestinationAgent(this.host);
+    this.agent = new DestinationAgent(this.host, this.sides.destination);
     this.#listener = this.#listen(this.port);
     return this.agent;
   }

@@ -36,7 +36,7 @@ export function writeCompatibility(manifest: CompatibilityV1, accepted?: readonl
   return writeDocument(compatibilityDocument, manifest, accepted);
 }
 
-/** What the shape cannot say: windows ascend and hold nothing twice, and a bare release has no drivers. */
+/** What the shape cannot say: windows ascend and hold nothing twice, a bare release has no drivers, and names can be printed. */
 export function checkManifest(manifest: CompatibilityV1): readonly RuleViolation[] {
   const { release, host, deviceStates, capabilities, agentApi, drivers, ...windows } = manifest;
   const problems: RuleViolation[] = [];
@@ -56,7 +56,18 @@ export function checkManifest(manifest: CompatibilityV1): readonly RuleViolation
     ['drivers'],
     drivers.map(({ name }) => name),
   );
+  const texts = [release, host ?? '', ...capabilities, ...drivers.flatMap(driverTexts)];
+  if (texts.some((text) => UNPRINTABLE.test(text))) {
+    problems.push({ path: [], message: 'has a name with control characters' });
+  }
   if (host === null && drivers.length > 0)
     problems.push({ path: ['drivers'], message: 'is given without a host' });
   return problems;
+}
+
+/** What steers a terminal or the direction of reading. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+
+function driverTexts(driver: CompatibilityV1['drivers'][number]): readonly string[] {
+  return [driver.version ?? '', ...driver.machineTypes, ...driver.accelerators, ...driver.ramModes];
 }

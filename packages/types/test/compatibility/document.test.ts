@@ -86,6 +86,16 @@ describe('a manifest is refused, with the path of the field (R6)', () => {
       { deviceStates: Object.fromEntries(Array.from({ length: 257 }, (_, kind) => [`qemu/${kind}`, [1]])) },
       /deviceStates: has more than 256 kinds\.$/,
     ],
+    [
+      'a name that steers a terminal',
+      { host: 'a\u001b[2J' },
+      /^compatibility: has a name with control characters\.$/,
+    ],
+    [
+      'a capability that turns text around',
+      { capabilities: ['a\u202e'] },
+      /has a name with control characters/,
+    ],
     ['a kind with a control character', { deviceStates: { 'a\u0007': [1] } }, /deviceStates/],
   ])('for %s', (_, changes, sentence) => {
     expect(refusalOf(manifest(changes))).toMatch(sentence);

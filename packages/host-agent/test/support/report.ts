@@ -1,0 +1,41 @@
+import type { MigrationReport } from '@drover/types';
+
+/** A report of a migration between agents of this release: more than version 1 can say. */
+export const REPORT: MigrationReport = {
+  migrationId: '6f1c2f0a-5b8e-4c1d-9a77-0d2a4b6c8e10',
+  instanceId: '6f1c2f0a-5b8e-4c1d-9a77-0d2a4b6c8e11',
+  driver: 'qemu',
+  ramMode: 'external',
+  accelerator: 'kvm',
+  tracker: 'pagemap-scan',
+  protocolVersion: 2,
+  specVersion: 3,
+  epoch: '2',
+  settings: {
+    connections: 2,
+    bandwidthBytesPerSecond: null,
+    maxDowntimeMs: 100,
+    maxRounds: 60,
+    timeoutMs: 3_600_000,
+    verify: false,
+  },
+  totalMs: 380,
+  rounds: [],
+  wireBytes: 1,
+  dataPages: 1,
+  zeroPages: 1,
+  stateBytes: 1,
+  downtime: {
+    totalMs: 50,
+    pauseMs: 1,
+    lastRoundMs: 1,
+    stateSaveMs: 1,
+    verifyMs: 0,
+    loadMs: 1,
+    handoverMs: 1,
+    resumeMs: 1,
+  },
+  verified: null,
+  deviceStates: { 'qemu-stream': 1, 'qemu/virtio-blk': 2 },
+  capabilities: [],
+};

@@ -1,0 +1,9 @@
+/** Every HTTP API whose contract is here, with all of its versions: what `tools/api` writes documents of. */
+import { agentApi } from './agent/versions.js';
+import { doorbellApi } from './doorbell/doorbell.js';
+import { upcallApi } from './doorbell/upcall.js';
+import type { HttpApi } from './endpoint.js';
+
+export { type ApiVersion, type Endpoint, type Endpoints, type HttpApi, pathParameters } from './endpoint.js';
+
+export const httpApis: readonly HttpApi[] = [agentApi, doorbellApi, upcallApi];
