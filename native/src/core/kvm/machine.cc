@@ -37,6 +37,11 @@ std::string internal_error(const kvm_run& run) {
 Machine::Machine(Options options) : options_(std::move(options)) {}
 
 Machine::~Machine() {
+  {
+    // A processor whose guest ends now must not walk the others while they go.
+    std::lock_guard lock(mutex_);
+    state_ = State::ended;
+  }
   // Its collector reads rings that go with the processors.
   if (tracker_) tracker_->stop();
 }
