@@ -175,14 +175,10 @@ describe('resuming', () => {
 
 describe('loading', () => {
   it('is no success where QEMU ran the guest by itself (R1)', async () => {
-    let loaded = false;
-    const { vmm, fake } = await rig({
-      runState: 'inmigrate',
-      answer: ({ execute }) => (execute === 'query-status' && loaded ? { status: 'running' } : undefined),
-    });
+    const { vmm, fake } = await rig({ runState: 'inmigrate' });
     await vmm.prepareLoad();
-    loaded = true;
     fake.event('MIGRATION', { status: 'active' });
+    fake.event('RESUME');
     fake.event('MIGRATION', { status: 'completed' });
     await expect(vmm.loaded(1000)).rejects.toMatchObject({ code: 'qemu-load-failed' });
     await expect(vmm.resume()).rejects.toMatchObject({ code: 'qemu-not-loaded' });

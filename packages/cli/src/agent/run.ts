@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { startHostAgent } from '@drover/host-agent';
 import { destination, pino } from 'pino';
 import { abortOnInterrupt, type CommandContext } from '../context.js';
@@ -20,6 +21,9 @@ export interface AgentFlags {
 
 /** Runs an agent until SIGTERM or SIGINT. Errors: those of the configuration and of {@link startHostAgent}. */
 export async function runAgent(flags: AgentFlags, context: CommandContext): Promise<void> {
+  // A switchover's code runs once in a migration, so V8 would interpret it for a long time: compiled at once, it takes about a
+  // millisecond less of the downtime.
+  setFlagsFromString('--always-sparkplug');
   const config = await loadAgentConfig({
     file: flags.config,
     environment: context.environment,
