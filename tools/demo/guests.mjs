@@ -17,12 +17,16 @@ const repository = fileURLToPath(new URL('../..', import.meta.url));
 /** Pages of 4 KiB in 64 MiB. */
 const WORKING_SET_PAGES = 16_384;
 
+/** An emulating KVM does not know cmpxchg16b, and offers no CPU that has it. */
+const qemuMachine = { machineType: 'q35', cpu: { model: 'qemu64', features: { cx16: false } } };
+
 /**
  * The bare-metal guest that checks its own memory. It runs under KVM wherever /dev/kvm runs anything at all, otherwise under TCG.
  *
+ * @param {'qemu' | 'machine'} vmm
  * @returns {DemoGuest}
  */
-function bareGuest() {
+function bareGuest(vmm) {
   // Where KVM emulates every instruction, 0.4 µs each, more than this would be all that the guest does.
   const rate = native().probeKvm().kind === 'emulated' ? 2_000 : 10_000;
   return {
@@ -32,9 +36,7 @@ function bareGuest() {
       name: 'demo',
       cpus: 1,
       memoryMiB: 256,
-      machineType: 'q35',
-      // An emulating KVM does not know cmpxchg16b, and offers no CPU that has it.
-      cpu: { model: 'qemu64', features: { cx16: false } },
+      ...(vmm === 'machine' ? { vmm } : qemuMachine),
       boot: {
         from: 'kernel',
         kernel: join(repository, 'native/guest/build/drover-guest.elf'),
@@ -76,9 +78,10 @@ async function linuxGuest(log) {
 
 /**
  * @param {'bare' | 'linux'} kind
+ * @param {'qemu' | 'machine'} vmm
  * @param {(line: string) => void} log
  * @returns {Promise<DemoGuest>}
  */
-export async function demoGuest(kind, log) {
-  return kind === 'bare' ? bareGuest() : linuxGuest(log);
+export async function demoGuest(kind, vmm, log) {
+  return kind === 'bare' ? bareGuest(vmm) : linuxGuest(log);
 }

@@ -1,7 +1,7 @@
 /**
  * The demo: two host agents, a guest under load, and its heart beating on while it moves there and back.
  *
- *   npm run demo [-- --guest linux] [-- --json]
+ *   npm run demo [-- --guest linux] [-- --vmm machine] [-- --json]
  *
  * With --json the last line of standard output is one JSON document and everything else goes to standard error. Exit code 0 only
  * when both moves completed, both sides' memory was equal, and the guest lives and found no bad page. Leaves nothing behind.
@@ -19,6 +19,7 @@ import { move } from './move.mjs';
 import { Narrator } from './narrator.mjs';
 import { completedDocument, reportTable, shortcoming } from './report.mjs';
 
+/** @import { Host } from '@drover/types' */
 /** @import { AgentProcess } from './agent-process.mjs' */
 
 /** How long the heart is watched before the first move, in beats of a millisecond. */
@@ -29,10 +30,11 @@ const TMPDIR_MAX = 40;
 
 /**
  * @param {'bare' | 'linux'} kind
+ * @param {'qemu' | 'machine' | null} asked null: QEMU where it is, otherwise the machine
  * @param {Narrator} narrator
  * @param {AbortSignal} signal
  */
-async function demo(kind, narrator, signal) {
+async function demo(kind, asked, narrator, signal) {
   const base = await mkdtemp(join(tmpdir().length > TMPDIR_MAX ? '/tmp' : tmpdir(), 'drover-demo-'));
   const meter = new BeatMeter();
   /** @type {AgentProcess[]} */
@@ -49,16 +51,19 @@ async function demo(kind, narrator, signal) {
     }
     const [a, b] = /** @type {[AgentProcess, AgentProcess]} */ (agents);
     const { drivers } = await a.client.getHost();
-    const unusable = drivers.find(({ name }) => name === 'qemu')?.unusable;
-    if (unusable) throw new Error(unusable);
+    const vmm = chooseVmm(kind, asked, drivers);
 
-    const { spec, description, bootTimeoutMs } = await demoGuest(kind, (line) => narrator.say(line));
+    const { spec, description, bootTimeoutMs } = await demoGuest(kind, vmm, (line) => narrator.say(line));
     signal.throwIfAborted();
     narrator.say(`guest    ${description}`);
-    const envelope = { schema: /** @type {const} */ ('drover.instance-spec'), version: 1, body: spec };
+    const envelope = {
+      schema: /** @type {const} */ ('drover.instance-spec'),
+      version: vmm === 'machine' ? 3 : 1,
+      body: spec,
+    };
     const { state, consoleSocket } = await a.client.createInstance({ spec: envelope, start: true });
     if (state.accelerator === null || consoleSocket === null) throw new Error('The guest has no running VMM');
-    narrator.say(`         under ${state.accelerator}: ${state.acceleratorReason}\n`);
+    narrator.say(`         ${vmm}, under ${state.accelerator}: ${state.acceleratorReason}\n`);
     hasGuest = true;
     meter.attach(consoleSocket);
     await meter.waitForReady({ timeoutMs: bootTimeoutMs, signal });
@@ -86,7 +91,7 @@ async function demo(kind, narrator, signal) {
     if (missing !== null) throw new Error(missing);
     await a.client.stopInstance(spec.name, { force: true });
     await a.client.deleteInstance(spec.name);
-    return completedDocument(state.accelerator, moves);
+    return completedDocument(vmm, state.accelerator, moves);
   } catch (thrown) {
     // Before there is a guest the sentence says it all.
     for (const agent of hasGuest && !signal.aborted ? agents : []) {
@@ -101,12 +106,40 @@ async function demo(kind, narrator, signal) {
   }
 }
 
+/**
+ * The Linux guest is QEMU's alone: it needs processor instructions that an emulating KVM lacks.
+ *
+ * @param {'bare' | 'linux'} kind
+ * @param {'qemu' | 'machine' | null} asked
+ * @param {Host['drivers']} drivers
+ * @returns {'qemu' | 'machine'}
+ */
+function chooseVmm(kind, asked, drivers) {
+  const unusable = (/** @type {string} */ name) => drivers.find((driver) => driver.name === name)?.unusable;
+  const free = asked === null && kind === 'bare' && unusable('qemu') && unusable('machine') === null;
+  const vmm = free ? 'machine' : (asked ?? 'qemu');
+  const why = unusable(vmm);
+  if (why) throw new Error(why);
+  return vmm;
+}
+
 async function main() {
   const { values } = parseArgs({
-    options: { json: { type: 'boolean', default: false }, guest: { type: 'string', default: 'bare' } },
+    options: {
+      json: { type: 'boolean', default: false },
+      guest: { type: 'string', default: 'bare' },
+      vmm: { type: 'string' },
+    },
   });
   if (values.guest !== 'bare' && values.guest !== 'linux') {
     throw new Error(`--guest is "${values.guest}"; it can be bare or linux`);
+  }
+  const { vmm = null } = values;
+  if (vmm !== null && vmm !== 'qemu' && vmm !== 'machine') {
+    throw new Error(`--vmm is "${vmm}"; it can be qemu or machine`);
+  }
+  if (values.guest === 'linux' && vmm === 'machine') {
+    throw new Error('--guest linux runs under QEMU alone; leave --vmm out');
   }
   const interrupted = new AbortController();
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
@@ -114,7 +147,7 @@ async function main() {
   }
   const narrator = new Narrator(values.json ? process.stderr : process.stdout);
   try {
-    const document = await demo(values.guest, narrator, interrupted.signal);
+    const document = await demo(values.guest, vmm, narrator, interrupted.signal);
     narrator.say('The guest moved there and back, alive and right.');
     if (values.json) process.stdout.write(`${JSON.stringify(document)}\n`);
   } catch (thrown) {

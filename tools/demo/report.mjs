@@ -47,14 +47,15 @@ export function reportTable(moves) {
 /**
  * What a program reads: the last line of `npm run demo -- --json`.
  *
+ * @param {'qemu' | 'machine'} driver
  * @param {string} accelerator
  * @param {readonly Move[]} moves
  */
-export function completedDocument(accelerator, moves) {
+export function completedDocument(driver, accelerator, moves) {
   const last = moves.at(-1);
   return {
     result: 'completed',
-    driver: 'qemu',
+    driver,
     ramMode: 'external',
     accelerator,
     migrations: moves.map(({ report }) => ({

@@ -3,9 +3,17 @@ import { join } from 'node:path';
 
 /** Reports that a whole run leaves behind; one that is missing means that its runner died. */
 export const expectedReports = [
-  ...['types', 'protocol', 'vmm', 'source-agent', 'destination-agent', 'host-agent', 'client', 'cli'].map(
-    (name) => `packages/${name}/test-results/${name}.json`,
-  ),
+  ...[
+    'types',
+    'protocol',
+    'machine',
+    'vmm',
+    'source-agent',
+    'destination-agent',
+    'host-agent',
+    'client',
+    'cli',
+  ].map((name) => `packages/${name}/test-results/${name}.json`),
   'native/test-results/native.json',
   'native/test-results/core.json',
   'native/test-results/core-address.json',

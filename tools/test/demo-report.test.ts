@@ -66,7 +66,7 @@ function move(change: Partial<Move> = {}): Move {
 
 describe('the report of the demo', () => {
   it('is one document of the agreed form', () => {
-    expect(completedDocument('tcg', [move(), move({ from: 'b', to: 'a' })])).toEqual({
+    expect(completedDocument('qemu', 'tcg', [move(), move({ from: 'b', to: 'a' })])).toEqual({
       result: 'completed',
       driver: 'qemu',
       ramMode: 'external',

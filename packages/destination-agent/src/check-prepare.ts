@@ -65,10 +65,10 @@ export function checkPrepare(
   checkCapabilities(request.capabilities, us.capabilities, source.host);
   const spec = readInstanceSpec(request.spec);
   const { driver, ramMode, version: vmmVersion, machineType, accelerator } = request.vmm;
-  if (driver !== 'qemu' || ramMode !== 'external') {
+  if (driver !== spec.vmm || ramMode !== 'external') {
     throw destinationErrors.error(
       'vmm-kind-unsupported',
-      `"${spec.name}" runs under ${driver} with RAM mode ${ramMode}; this host has qemu with external.`,
+      `"${spec.name}" runs under ${driver} with RAM mode ${ramMode}; its spec asks for ${spec.vmm}, which has external here.`,
     );
   }
   if (request.connections > PeerLimits.channels) {
@@ -88,7 +88,7 @@ export function checkPrepare(
     epoch: epoch + 1n,
     spec,
     identity: {
-      driver,
+      driver: spec.vmm,
       version: vmmVersion,
       machineType,
       accelerator,

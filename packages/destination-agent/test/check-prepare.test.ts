@@ -50,6 +50,7 @@ describe('a PREPARE', () => {
       'spec-invalid',
     ],
     ['another driver', { vmm: { ...vmm, driver: 'bochs' } }, 'vmm-kind-unsupported'],
+    ['another driver than the spec asks for', { vmm: { ...vmm, driver: 'machine' } }, 'vmm-kind-unsupported'],
     ['another RAM mode', { vmm: { ...vmm, ramMode: 'relay' } }, 'vmm-kind-unsupported'],
     ['too many connections', { connections: 65 }, 'connections-unsupported'],
     ['an epoch that has no next one', { epoch: '18446744073709551615' }, 'epoch-invalid'],

@@ -10,7 +10,7 @@ import { networkInterfaces } from 'node:os';
 import { DestinationAgent } from '@drover/destination-agent';
 import { type PeerVersion, selectPeerVersions } from '@drover/protocol';
 import type { Host } from '@drover/types';
-import { createQemuDriver, type VmmDriver } from '@drover/vmm';
+import { allDrivers, createMachineDriver, createQemuDriver, type VmmDriver } from '@drover/vmm';
 import type { Logger } from 'pino';
 import { startApiServer } from './api/server.js';
 import { hostAgentErrors } from './errors.js';
@@ -44,8 +44,8 @@ export interface HostAgent {
 
 export interface HostAgentSurroundings {
   readonly logger: Logger;
-  /** Default: QEMU. */
-  readonly driver?: VmmDriver;
+  /** Default: QEMU and the machine. */
+  readonly drivers?: readonly VmmDriver[];
 }
 
 /** What the API serves. */
@@ -53,7 +53,7 @@ export interface AgentParts {
   readonly hostId: string;
   readonly name: string;
   readonly peer: Host['peer'];
-  readonly driver: VmmDriver;
+  readonly drivers: readonly VmmDriver[];
   /** Versions of the peer protocol that the operator lets this agent speak; undefined for all. */
   readonly peerVersions: readonly PeerVersion[] | undefined;
   readonly registry: InstanceRegistry;
@@ -86,9 +86,10 @@ export async function startHostAgent(
 
 async function open(
   options: CompleteOptions,
-  { logger, driver = qemu(options, logger) }: HostAgentSurroundings,
+  { logger, drivers = everyDriver(options, logger) }: HostAgentSurroundings,
   undo: (() => Promise<void> | void)[],
 ): Promise<HostAgent> {
+  const driver = allDrivers(drivers);
   const peerVersions = options.peerVersions && selectPeerVersions(options.peerVersions);
   const state = await StateDirectory.open(options.stateDir);
   undo.push(() => state.close());
@@ -164,7 +165,7 @@ async function open(
     abortNotices,
     restore: (identity, vmm) => destination.restore(identity, vmm),
   });
-  await endOrphans({ runDirectory, registry, driverName: driver.name, logger });
+  await endOrphans({ runDirectory, registry, programs: drivers.map(({ program }) => program), logger });
   letIn();
 
   const peer = { host: advertised(options.peerListen), port: peers.port };
@@ -173,7 +174,7 @@ async function open(
     hostId: state.hostId,
     name,
     peer,
-    driver,
+    drivers,
     outgoing,
     refuseWhenStopping() {
       if (!shutdown.aborted) return;
@@ -206,8 +207,11 @@ async function open(
   };
 }
 
-function qemu({ qemuBinary }: CompleteOptions, logger: Logger): VmmDriver {
-  return createQemuDriver({ logger, ...(qemuBinary === undefined ? {} : { qemuBinary }) });
+function everyDriver({ qemuBinary }: CompleteOptions, logger: Logger): VmmDriver[] {
+  return [
+    createQemuDriver({ logger, ...(qemuBinary === undefined ? {} : { qemuBinary }) }),
+    createMachineDriver({ logger }),
+  ];
 }
 
 /** Waits for all of `work`, but not longer than `timeoutMs`; what is left goes on by itself and is found again at the next start. */

@@ -16,7 +16,7 @@ async function takenPort(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-const surroundings = { logger: silent, driver: new FakeDriver(new FakeHost()) };
+const surroundings = { logger: silent, drivers: [new FakeDriver(new FakeHost())] };
 
 describe('an agent that cannot start', () => {
   it('says whose port is taken, and lets go of everything it had', async () => {

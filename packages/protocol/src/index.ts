@@ -8,6 +8,7 @@ export * from './doorbell/index.js';
 export { PeerRefusal, protocolErrors } from './errors.js';
 export { httpApis } from './http-apis.js';
 export { LineSplitter } from './line-splitter.js';
+export * from './machine/index.js';
 export { type AcceptControlOptions, type AcceptControlResult, acceptControl } from './peer/accept.js';
 export {
   type BulkFrameHeader,

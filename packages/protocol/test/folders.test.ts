@@ -9,13 +9,15 @@ import {
   agreeVersion,
   CLOUD_HYPERVISOR_WIRE_VERSIONS,
   encodePreamble,
+  MACHINE_PROTOCOL_VERSIONS,
+  MACHINE_STREAM_VERSIONS,
   PEER_VERSIONS,
   releaseCompatibility,
   SHIM_SUCCESS,
 } from '../src/index.js';
 
 const source = new URL('../src/', import.meta.url);
-const protocols = ['agent', 'cloud-hypervisor', 'doorbell', 'peer', 'qmp', 'shim'];
+const protocols = ['agent', 'cloud-hypervisor', 'doorbell', 'machine', 'peer', 'qmp', 'shim'];
 /** What the protocols are made with. */
 const tools = ['codec'];
 
@@ -66,6 +68,8 @@ describe('numbers over all protocols', () => {
     for (const versions of [
       PEER_VERSIONS,
       CLOUD_HYPERVISOR_WIRE_VERSIONS,
+      MACHINE_PROTOCOL_VERSIONS,
+      MACHINE_STREAM_VERSIONS,
       AGENT_API_VERSIONS.map(Number.parseFloat),
     ]) {
       const [first = 0] = versions;

@@ -18,7 +18,7 @@ export interface DriverProbe {
 
 /** What was decided when the instance first started and stays so for its life. */
 export interface VmmIdentity {
-  readonly driver: 'qemu';
+  readonly driver: 'qemu' | 'machine';
   /** The VMM's own version, e.g. `7.2.22`. */
   readonly version: string;
   /** Exact, never an alias. */
@@ -71,7 +71,7 @@ export interface VmmEvent {
 
 /** Behind every tracker. See {@link import('@drover/native').PagemapScanTracker} for the rules that hold for all. */
 export interface DirtyTracker {
-  readonly name: 'pagemap-scan';
+  readonly name: 'pagemap-scan' | 'kvm-dirty-log' | 'kvm-dirty-ring';
   /**
    * True when this guest's devices may pin pages across a re-arm (O_DIRECT disks): then {@link collect} must be called with
    * the guest paused and its I/O drained (a quiesced round).
@@ -84,11 +84,8 @@ export interface DirtyTracker {
   stop(): void;
 }
 
-export interface VmmDriver {
-  readonly name: 'qemu';
-  /** How the memory of its guests moves. */
-  readonly ramModes: readonly ['external'];
-  probe(): Promise<DriverProbe>;
+/** What the agents ask of one driver, or of all drivers of a host together. */
+export interface VmmDrivers {
   /**
    * The versions of each kind of device state that this host reads, ascending; the last one is what it writes. Throws where the
    * VMM cannot be used, or does not tell: then its guests cannot be moved.
@@ -102,6 +99,16 @@ export interface VmmDriver {
   launch(request: LaunchRequest): Promise<Vmm>;
   /** Finds a VMM that an earlier agent started. Throws `vmm-gone` when the process is not there any more. */
   adopt(record: VmmRecord, spec: InstanceSpec): Promise<Vmm>;
+}
+
+/** One kind of VMM. */
+export interface VmmDriver extends VmmDrivers {
+  readonly name: VmmIdentity['driver'];
+  /** What the name of its VMMs' program begins with. */
+  readonly program: string;
+  /** How the memory of its guests moves. */
+  readonly ramModes: readonly ['external'];
+  probe(): Promise<DriverProbe>;
 }
 
 export interface Vmm {

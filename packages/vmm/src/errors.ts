@@ -61,6 +61,71 @@ export const vmmErrors = defineErrors({
     summary:
       'An incoming VMM was told to run before its device state was loaded, or to load without being incoming.',
   },
+  'driver-missing': {
+    status: 422,
+    retryable: false,
+    summary: 'This host has no driver for the kind of VMM that the spec or the record names.',
+  },
+  'machine-unusable': {
+    status: 503,
+    retryable: false,
+    summary:
+      'No machine runs on this host: /dev/kvm is missing, may not be opened, or lacks something that the message names.',
+  },
+  'machine-start-failed': {
+    status: 500,
+    retryable: false,
+    summary:
+      'A machine ended, did not answer, or refused its kernel while it was started; the message says why.',
+  },
+  'machine-timeout': {
+    status: 504,
+    retryable: true,
+    summary: 'A machine did not answer on its socket in time. The host may be overloaded.',
+  },
+  'machine-closed': {
+    status: 502,
+    retryable: false,
+    summary: 'A machine closed its connection; the message ends with its last words.',
+  },
+  'machine-protocol': {
+    status: 502,
+    retryable: false,
+    summary: 'What came over the socket of a machine is not the machine protocol. Check what runs there.',
+  },
+  'machine-version-unknown': {
+    status: 409,
+    retryable: false,
+    summary:
+      'A machine and this agent share no version of the machine protocol. It was left as it is; use an agent of a release that speaks its version.',
+  },
+  'machine-refused': {
+    status: 502,
+    retryable: false,
+    summary: "A machine refused a request; the message carries the machine's own sentence.",
+  },
+  'machine-cancelled': {
+    status: 499,
+    retryable: true,
+    summary: 'The caller gave up waiting for a machine.',
+  },
+  'machine-save-failed': {
+    status: 500,
+    retryable: true,
+    summary: 'A machine could not write its state. The guest stays paused and can be resumed.',
+  },
+  'machine-load-failed': {
+    status: 500,
+    retryable: true,
+    summary:
+      'A machine could not load the state it was sent; the message names the part. This VMM is of no further use; end it.',
+  },
+  'machine-not-loaded': {
+    status: 409,
+    retryable: false,
+    summary:
+      'An incoming machine was told to run before its state was loaded, or to load without being incoming.',
+  },
   'vmm-gone': {
     status: 410,
     retryable: false,
@@ -131,6 +196,12 @@ export const vmmErrors = defineErrors({
     retryable: false,
     summary:
       'The spec asks for something that this machine type or driver cannot provide; the message names it. Leave it out.',
+  },
+  'spec-unsupported-by-machine': {
+    status: 422,
+    retryable: false,
+    summary:
+      'The spec asks for something that a machine does not have; the message names it. Leave it out, or set vmm to "qemu".',
   },
   'boot-file-unreadable': {
     status: 422,

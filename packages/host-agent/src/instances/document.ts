@@ -14,7 +14,7 @@ const VERSION = 1;
 const decimal = z.string().regex(/^(0|[1-9][0-9]{0,19})$/);
 
 const identitySchema = z.strictObject({
-  driver: z.enum(['qemu']),
+  driver: z.enum(['qemu', 'machine']),
   version: z.string(),
   machineType: z.string(),
   accelerator: z.enum(['kvm', 'tcg']),

@@ -150,7 +150,7 @@ export class Instance {
         generation: String(generation),
         epoch: String(epoch),
         life,
-        driver: 'qemu',
+        driver: this.spec.vmm,
         ramMode: 'external',
         accelerator: identity?.accelerator ?? null,
         acceleratorReason: identity?.acceleratorReason ?? null,

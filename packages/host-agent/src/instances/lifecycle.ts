@@ -12,7 +12,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { type InstanceSpec, toErrorBody } from '@drover/types';
-import type { Vmm, VmmDriver, VmmEvent } from '@drover/vmm';
+import type { Vmm, VmmDrivers, VmmEvent } from '@drover/vmm';
 import { hostAgentErrors } from '../errors.js';
 import type { RunDirectory } from '../storage/run-directory.js';
 import type { InstanceSnapshot } from './document.js';
@@ -22,7 +22,7 @@ import { endOf } from './vmm-end.js';
 
 export interface LifecycleOptions {
   readonly registry: InstanceRegistry;
-  readonly driver: VmmDriver;
+  readonly driver: VmmDrivers;
   readonly runDirectory: RunDirectory;
   /** The highest epoch that this host knows to be spent for an instance. */
   readonly knownEpoch: (instanceId: string) => bigint;

@@ -16,7 +16,7 @@ import {
   type MigrationReport,
   RELEASE,
 } from '@drover/types';
-import type { Vmm, VmmDriver } from '@drover/vmm';
+import type { Vmm, VmmDrivers } from '@drover/vmm';
 import type { Logger } from 'pino';
 import type { Instance } from '../instances/instance.js';
 import { type InstanceLifecycle, newSnapshot } from '../instances/lifecycle.js';
@@ -35,7 +35,7 @@ export interface IncomingOptions {
   readonly hostName: string;
   readonly registry: InstanceRegistry;
   readonly lifecycle: InstanceLifecycle;
-  readonly driver: VmmDriver;
+  readonly driver: VmmDrivers;
   readonly journal: OwnershipJournal;
   readonly store: MigrationStore;
   readonly bulkRoutes: BulkRoutes;

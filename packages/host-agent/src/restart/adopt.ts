@@ -4,7 +4,7 @@
  */
 import type { SessionIdentity } from '@drover/destination-agent';
 import { type ErrorBody, toErrorBody } from '@drover/types';
-import type { Vmm, VmmDriver } from '@drover/vmm';
+import type { Vmm, VmmDrivers } from '@drover/vmm';
 import type { Logger } from 'pino';
 import { hostAgentErrors } from '../errors.js';
 import type { InstanceSnapshot } from '../instances/document.js';
@@ -22,7 +22,7 @@ import { fateOf } from './fate.js';
 export interface AdoptionOptions {
   readonly registry: InstanceRegistry;
   readonly lifecycle: InstanceLifecycle;
-  readonly driver: VmmDriver;
+  readonly driver: VmmDrivers;
   readonly journal: OwnershipJournal;
   readonly store: MigrationStore;
   readonly abortNotices: AbortNotices;
@@ -187,7 +187,7 @@ type Adopted =
   | { readonly vmm: Vmm; readonly error: null }
   | { readonly vmm: null; readonly error: ErrorBody };
 
-async function adopt(driver: VmmDriver, instance: Instance): Promise<Adopted> {
+async function adopt(driver: VmmDrivers, instance: Instance): Promise<Adopted> {
   const { record } = instance.snapshot;
   if (record === null) {
     return { vmm: null, error: { code: 'vmm-gone', message: 'no VMM was started', retryable: false } };

@@ -11,22 +11,17 @@ import type { RunDirectory } from '../storage/run-directory.js';
 export interface OrphanOptions {
   readonly runDirectory: RunDirectory;
   readonly registry: InstanceRegistry;
-  /** What the name of a VMM's program begins with. */
-  readonly driverName: string;
+  /** What the names of VMMs' programs begin with. */
+  readonly programs: readonly string[];
   readonly logger: Logger;
 }
 
 /** Ends them and removes their directories, and what interrupted migrations left. To be called once every record is adopted. */
-export async function endOrphans({
-  runDirectory,
-  registry,
-  driverName,
-  logger,
-}: OrphanOptions): Promise<void> {
+export async function endOrphans({ runDirectory, registry, programs, logger }: OrphanOptions): Promise<void> {
   const known = new Set(registry.list().map(({ snapshot }) => snapshot.record?.directory));
   for (const directory of await runDirectory.list()) {
     if (known.has(directory)) continue;
-    for (const pid of await processesIn(directory, driverName)) {
+    for (const pid of await processesIn(directory, programs)) {
       logger.warn({ pid, directory }, 'ended a VMM that was started and never recorded');
       try {
         process.kill(pid, 'SIGKILL');
@@ -38,14 +33,15 @@ export async function endOrphans({
   }
 }
 
-/** Programs of that name with the directory in their arguments. Others, such as a person's own tool on the console, are left alone. */
-async function processesIn(directory: string, name: string): Promise<number[]> {
+/** Programs of those names with the directory in their arguments. Others, such as a person's own tool on the console, are left alone. */
+async function processesIn(directory: string, names: readonly string[]): Promise<number[]> {
   const found: number[] = [];
   for (const entry of await readdir('/proc')) {
     if (!/^[0-9]+$/.test(entry)) continue;
     const text = await readFile(join('/proc', entry, 'cmdline'), 'utf8').catch(() => '');
     const [program = '', ...rest] = text.split('\0');
-    if (basename(program).startsWith(name) && rest.some((argument) => argument.includes(`${directory}/`))) {
+    const isVmm = names.some((name) => basename(program).startsWith(name));
+    if (isVmm && rest.some((argument) => argument.includes(`${directory}/`))) {
       found.push(Number(entry));
     }
   }

@@ -23,7 +23,7 @@ export async function startTestAgent(options: Partial<HostAgentOptions> = {}): P
   const root = temporaryDirectory();
   const host = new FakeHost();
   const start = () =>
-    startHostAgent(optionsIn(root, options), { logger: silent, driver: new FakeDriver(host) });
+    startHostAgent(optionsIn(root, options), { logger: silent, drivers: [new FakeDriver(host)] });
   const agent = await start();
   const test: TestAgent = {
     host,

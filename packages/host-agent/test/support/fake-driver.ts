@@ -69,6 +69,7 @@ export class FakeHost {
 
 export class FakeDriver implements VmmDriver {
   readonly name = 'qemu';
+  readonly program = 'qemu';
   readonly ramModes = ['external'] as const;
 
   constructor(readonly host: FakeHost) {}

@@ -50,6 +50,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmmDriver {
 
 export class QemuDriver implements VmmDriver {
   readonly name = 'qemu';
+  readonly program = 'qemu';
   readonly ramModes = ['external'] as const;
   readonly #logger: Logger;
   readonly #probe: QemuProbe;

@@ -62,7 +62,8 @@ export async function launchQemu(plan: LaunchPlan): Promise<ConnectedQemu> {
   }
 }
 
-async function claimDirectory(directory: string): Promise<void> {
+/** Makes the private directory of a VMM. Throws `vmm-directory-in-use`. */
+export async function claimDirectory(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const files = await readdir(directory);
   if (files.length === 0) return;

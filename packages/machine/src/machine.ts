@@ -1,0 +1,185 @@
+/** One VM, and what each request of the machine protocol does with it. */
+import { type DirtyBitmap, type GuestMemory, type KvmEnding, type KvmMachine, native } from '@drover/native';
+import {
+  encodeMachineState,
+  type MachineAnswer,
+  type MachineArguments,
+  type MachineEnding,
+  type MachineRequestName,
+} from '@drover/protocol';
+import { Console } from './console.js';
+import { Refusal } from './refusal.js';
+import { StateArrival, writeState } from './state-socket.js';
+import { warmUp } from './warm-up.js';
+
+export type Handlers = {
+  readonly [Name in MachineRequestName]: (
+    request: MachineArguments<Name>,
+  ) => Promise<MachineAnswer<Name>> | MachineAnswer<Name>;
+};
+
+interface Vm {
+  readonly machine: KvmMachine;
+  readonly memory: GuestMemory;
+  readonly console: Console;
+  readonly tracker: 'kvm-dirty-log' | 'kvm-dirty-ring';
+}
+
+/** The bitmap that collections go to, until tracking starts anew. */
+interface Tracking {
+  readonly bitmap: DirtyBitmap;
+  readonly fd: number;
+}
+
+export class Machine {
+  readonly #memoryFd: number;
+  /** From the first request to configure on, unless it failed. */
+  #configuring = false;
+  #vm: Vm | null = null;
+  #ending: MachineEnding | null = null;
+  #arrival: StateArrival | null = null;
+  #tracking: Tracking | null = null;
+  /** Told once, when the guest ends by itself. */
+  onEnd: (ending: MachineEnding) => void = () => {};
+
+  /** `memoryFd`: the memory of the guest that is to be. */
+  constructor(memoryFd: number) {
+    this.#memoryFd = memoryFd;
+  }
+
+  readonly handlers: Handlers = {
+    configure: (request) => this.#configure(request),
+    boot: async ({ kernel, initrd, commandLine }) => {
+      await this.#configured().machine.boot({ kernelPath: kernel, initrdPath: initrd, commandLine });
+      return {};
+    },
+    status: () => ({
+      state: this.#vm?.machine.state ?? 'empty',
+      ending: this.#ending,
+      tracker: this.#vm?.tracker ?? null,
+    }),
+    pause: ({ timeoutMs }) => this.#pause(timeoutMs),
+    resume: () => {
+      this.#loaded().machine.resume();
+      return {};
+    },
+    prepareSave: () => {
+      warmUp(this.#loaded().machine);
+      return {};
+    },
+    saveState: async ({ socket, timeoutMs }) => {
+      const state = encodeMachineState(await this.#loaded().machine.saveState());
+      await writeState(socket, state, timeoutMs);
+      return { bytes: state.length };
+    },
+    awaitState: async ({ socket, clock }) => {
+      const { machine } = this.#configured();
+      if (machine.state !== 'made' || this.#arrival !== null) {
+        throw new Refusal('configured-already', 'This machine has a state, or waits for one already.');
+      }
+      warmUp(machine);
+      this.#arrival = await StateArrival.listen(socket, (payloads) => machine.loadState(payloads, clock));
+      return {};
+    },
+    stateLoaded: async () => {
+      if (this.#arrival === null) {
+        throw new Refusal('not-awaiting', 'This machine was not told to await a state.');
+      }
+      await this.#arrival.loaded;
+      return {};
+    },
+    startTracking: () => this.#startTracking(),
+    collect: async () => {
+      if (this.#tracking === null) throw new Refusal('not-configured', 'Nothing is being tracked.');
+      return this.#configured().machine.collect(this.#tracking.bitmap);
+    },
+    stopTracking: async () => {
+      await this.#configured().machine.stopTracking();
+      this.#endTracking();
+      return {};
+    },
+  };
+
+  async #configure(request: MachineArguments<'configure'>): Promise<MachineAnswer<'configure'>> {
+    if (this.#configuring) throw new Refusal('configured-already', 'This machine was configured already.');
+    this.#configuring = true;
+    try {
+      this.#vm = await this.#makeVm(request);
+      return {};
+    } catch (error) {
+      this.#configuring = false;
+      throw error;
+    }
+  }
+
+  async #makeVm(request: MachineArguments<'configure'>): Promise<Vm> {
+    const { memoryBytes, cpus, tracker, consoleSocket, consoleLog } = request;
+    const region = { id: 'ram0', fd: this.#memoryFd, offset: 0n, sizeBytes: BigInt(memoryBytes) };
+    const memory = native().openMemory([region]);
+    let machine: KvmMachine | null = null;
+    try {
+      const onEnd = (ending: KvmEnding): void => {
+        this.#ending = ending;
+        this.onEnd(ending);
+      };
+      machine = native().createKvmMachine({ memory, vcpus: cpus, tracker, onEnd });
+      const console = await Console.open(machine.takeConsole(), consoleSocket, consoleLog);
+      return { machine, memory, console, tracker };
+    } catch (error) {
+      machine?.close();
+      memory.close();
+      throw error;
+    }
+  }
+
+  async #pause(timeoutMs: number): Promise<MachineAnswer<'pause'>> {
+    const { machine } = this.#loaded();
+    try {
+      await machine.pause(timeoutMs);
+    } catch (error) {
+      // The pause stays asked for; a failed one changes nothing.
+      if (machine.state === 'running') machine.resume();
+      throw error;
+    }
+    return { state: machine.state === 'ended' ? 'ended' : 'paused' };
+  }
+
+  async #startTracking(): Promise<MachineAnswer<'startTracking'>> {
+    const { machine, memory } = this.#configured();
+    await machine.stopTracking();
+    this.#endTracking();
+    const { bitmap, fd } = native().createSharedBitmap(memory);
+    try {
+      await machine.startTracking();
+      // The first collection reports every page, as it must: nothing is known yet. What is written from here on is.
+      await machine.collect(bitmap);
+      bitmap.clear();
+    } catch (error) {
+      native().closeFd(fd);
+      throw error;
+    }
+    this.#tracking = { bitmap, fd };
+    return { bitmapFd: fd };
+  }
+
+  #endTracking(): void {
+    if (this.#tracking !== null) native().closeFd(this.#tracking.fd);
+    this.#tracking = null;
+  }
+
+  #configured(): Vm {
+    if (this.#vm === null) throw new Refusal('not-configured', 'This machine was not configured.');
+    return this.#vm;
+  }
+
+  #loaded(): Vm {
+    const vm = this.#configured();
+    if (vm.machine.state === 'made') {
+      throw new Refusal(
+        'not-loaded',
+        'This machine has nothing to run: it was neither booted nor given a state.',
+      );
+    }
+    return vm;
+  }
+}

@@ -1,0 +1,135 @@
+/** The driver for Drover's own machine, straight on /dev/kvm, RAM mode external. */
+import { type KvmHost, native } from '@drover/native';
+import { MACHINE_STREAM_KIND, MACHINE_STREAM_VERSIONS } from '@drover/protocol';
+import { type DeviceStateVersions, type InstanceSpec, RELEASE } from '@drover/types';
+import type { Logger } from 'pino';
+import type {
+  Blocker,
+  DriverProbe,
+  LaunchRequest,
+  Vmm,
+  VmmDriver,
+  VmmIdentity,
+  VmmRecord,
+} from '../driver.js';
+import { vmmErrors } from '../errors.js';
+import { checkBootFiles, checkMemory } from '../qemu/host-checks.js';
+import { adoptMachine } from './adopt.js';
+import { type ConnectedMachine, launchMachine, MACHINE_PROCESS } from './launch.js';
+import { defaultMachineTuning, type MachineTuning } from './tuning.js';
+import { MACHINE_TYPE, refuseUnsupported } from './unsupported.js';
+import { MachineVmm } from './vmm.js';
+
+export interface MachineDriverOptions {
+  readonly logger: Logger;
+  /** What the host's KVM can do; throws where no machine runs. Asked of the addon by default. */
+  readonly kvm?: () => KvmHost;
+  readonly tuning?: Partial<MachineTuning>;
+}
+
+export function createMachineDriver(options: MachineDriverOptions): VmmDriver {
+  return new MachineDriver(options);
+}
+
+export class MachineDriver implements VmmDriver {
+  readonly name = 'machine';
+  readonly program = MACHINE_PROCESS;
+  readonly ramModes = ['external'] as const;
+  readonly #logger: Logger;
+  readonly #kvm: () => KvmHost;
+  readonly #tuning: MachineTuning;
+
+  constructor(options: MachineDriverOptions) {
+    this.#logger = options.logger.child({ driver: 'machine' });
+    this.#kvm = options.kvm ?? (() => native().kvmHost());
+    this.#tuning = { ...defaultMachineTuning, ...options.tuning };
+  }
+
+  async probe(): Promise<DriverProbe> {
+    try {
+      this.#host();
+      return { version: RELEASE, unusable: null, machineTypes: [MACHINE_TYPE], accelerators: ['kvm'] };
+    } catch (error) {
+      const unusable = error instanceof Error ? error.message : String(error);
+      return { version: RELEASE, unusable, machineTypes: [], accelerators: [] };
+    }
+  }
+
+  /** @throws `machine-unusable` */
+  async deviceStates(): Promise<DeviceStateVersions> {
+    this.#host();
+    return { ...native().machinePayloadKinds(), [MACHINE_STREAM_KIND]: MACHINE_STREAM_VERSIONS };
+  }
+
+  specBlockers(): readonly Blocker[] {
+    return [];
+  }
+
+  async check(spec: InstanceSpec): Promise<void> {
+    refuseUnsupported(spec);
+    const { maxVcpus, trackers } = this.#host();
+    if (spec.cpus > maxVcpus) {
+      throw vmmErrors.error(
+        'too-many-cpus',
+        `Instance "${spec.name}" has ${spec.cpus} CPUs; /dev/kvm of this host takes at most ${maxVcpus}.`,
+      );
+    }
+    if (!trackers.includes(this.#tuning.tracker)) {
+      throw vmmErrors.error(
+        'machine-unusable',
+        `/dev/kvm of this host has no ${this.#tuning.tracker}; it has ${trackers.join(', ') || 'no tracker'}.`,
+      );
+    }
+    await checkBootFiles(spec);
+    await checkMemory(spec);
+  }
+
+  async launch(request: LaunchRequest): Promise<Vmm> {
+    const { spec } = request;
+    await this.check(spec);
+    const identity = identityOf(spec, request.identity);
+    const start = performance.now();
+    const machine = await launchMachine({ request, identity, tuning: this.#tuning });
+    this.#logger.info(
+      { vmmId: request.vmmId, pid: machine.record.pid, identity, ms: performance.now() - start },
+      'machine started',
+    );
+    return this.#vmm(machine, spec);
+  }
+
+  async adopt(record: VmmRecord, spec: InstanceSpec): Promise<Vmm> {
+    const machine = await adoptMachine(record, this.#tuning);
+    this.#logger.info({ vmmId: record.vmmId, pid: record.pid }, 'machine adopted');
+    return this.#vmm(machine, spec);
+  }
+
+  #vmm(machine: ConnectedMachine, spec: InstanceSpec): Vmm {
+    return new MachineVmm({ machine, spec, tuning: this.#tuning, logger: this.#logger });
+  }
+
+  #host(): KvmHost {
+    try {
+      return this.#kvm();
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw vmmErrors.error('machine-unusable', `No machine runs on this host: ${why}`, cause);
+    }
+  }
+}
+
+/** Throws `machine-type-unknown` where the instance started as something else. */
+function identityOf(spec: InstanceSpec, settled: VmmIdentity | null): VmmIdentity {
+  if (settled !== null && (settled.machineType !== MACHINE_TYPE || settled.accelerator !== 'kvm')) {
+    throw vmmErrors.error(
+      'machine-type-unknown',
+      `Instance "${spec.name}" started as ${settled.machineType} with ${settled.accelerator}; the machines of this release are ${MACHINE_TYPE} with kvm. Use a host whose release has that machine type.`,
+    );
+  }
+  return {
+    driver: 'machine',
+    version: RELEASE,
+    machineType: MACHINE_TYPE,
+    accelerator: 'kvm',
+    acceleratorReason: settled?.acceleratorReason ?? 'a machine runs on /dev/kvm alone',
+  };
+}
