@@ -20,6 +20,9 @@ const codes: Readonly<Record<string, ErrorDefinition>> = {
 /** Statuses from 500 on of what is a "no" all the same: this host cannot have this guest. */
 const refusalsFrom500 = [
   'device-states-unknown',
+  'machine-refused',
+  'machine-start-failed',
+  'machine-unusable',
   'memory-insufficient',
   'qemu-start-failed',
   'qemu-unusable',
@@ -33,6 +36,8 @@ const tooLate = [
   'destination-resume-failed',
   'device-state-failed',
   'digest-differs',
+  'machine-load-failed',
+  'machine-save-failed',
   'memory-damaged',
   'outcome-unknown',
   'pause-failed',
