@@ -1,4 +1,9 @@
-/** Every number of the machine protocol. SPEC.md beside this file says what they mean. */
+/**
+ * Every number of the machine protocol. SPEC.md beside this file says what they mean.
+ *
+ * To add a version: its number here, its messages in a module of its own, SPEC.md, and golden vectors. A machine outlives its agent's
+ * upgrade, so agents keep speaking the two versions before.
+ */
 
 /** Versions that this release speaks, ascending. A machine speaks those of the release that started it. */
 export const MACHINE_PROTOCOL_VERSIONS = [1] as const;
