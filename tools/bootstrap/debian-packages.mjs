@@ -18,6 +18,12 @@ const needed = [
   { proof: ['/usr/share/seabios/bios-256k.bin'], package: 'seabios', for: 'guests' },
   { proof: ['/usr/bin/cpio'], package: 'cpio', for: 'the Linux test guest' },
   { proof: ['/sbin/ip', '/usr/sbin/ip'], package: 'iproute2', for: "the e2e suites' network namespaces" },
+  { proof: ['/usr/bin/spin'], package: 'spin', for: 'the handover model' },
+  {
+    proof: ['/usr/lib/postgresql/15/bin/postgres'],
+    package: 'postgresql-15',
+    for: "the control plane's tests",
+  },
   { proof: ['/usr/include/fuse3/fuse.h'], package: 'libfuse3-dev', for: "the e2e suites' slow disk" },
   { proof: ['/usr/bin/fusermount3'], package: 'fuse3', for: "the e2e suites' slow disk" },
   { proof: ['/usr/bin/xz'], package: 'xz-utils', for: 'release archives' },

@@ -12,6 +12,7 @@ export const expectedReports = [
     'destination-agent',
     'host-agent',
     'client',
+    'control-plane',
     'cli',
   ].map((name) => `packages/${name}/test-results/${name}.json`),
   'native/test-results/native.json',

@@ -1,0 +1,3 @@
+import { packageTests } from '../../tools/vitest/config.mjs';
+
+export default packageTests(import.meta.url);
