@@ -20,7 +20,7 @@ import {
   type MigrationView,
   type StartMigrationBody,
 } from '@drover/protocol/agent';
-import { type Compatibility, type Host, readCompatibility } from '@drover/types';
+import { type Compatibility, type HostV2, readCompatibility } from '@drover/types';
 import { z } from 'zod';
 import { Transport, type TransportOptions } from './transport.js';
 import { type WatchOptions, watchMigration } from './watch.js';
@@ -47,7 +47,7 @@ export class AgentClient {
     return this.#transport.url;
   }
 
-  getHost(options?: CallOptions): Promise<Host> {
+  getHost(options?: CallOptions): Promise<HostV2> {
     return this.#call('getHost', agentPath('getHost', {}), undefined, options);
   }
 

@@ -97,7 +97,7 @@ describe('an answer by API 1.0.0', () => {
   });
 
   it('has of every host what 1.0.0 has words for', () => {
-    const hosts = corpus('host', readHost);
+    const hosts = corpus('host', readHost).map(({ cpu, capacity, ...host }) => host);
     for (const host of hosts) {
       const shown = answersToV1.getHost(host);
       expect(hostV1.parse(shown)).toEqual(shown);

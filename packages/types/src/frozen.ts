@@ -4,6 +4,13 @@
  */
 export { type HostV1, hostV1 } from './host/v1.js';
 export { conversionV2 as hostConversionV2, type HostV2, hostV2 } from './host/v2.js';
+export {
+  conversionV3 as hostConversionV3,
+  type HostCapacityV3,
+  type HostCpuV3,
+  type HostV3,
+  hostV3,
+} from './host/v3.js';
 export { componentIdV1, type InstanceSpecV1, instanceSpecV1 } from './instance-spec/v1.js';
 export { componentV3, type InstanceSpecV3, instanceSpecV3 } from './instance-spec/v3.js';
 export {

@@ -37,8 +37,9 @@ export { DOCUMENT_SCHEMAS, type DocumentSchema } from './document/schemas.js';
 export { formatVersions } from './document/versions.js';
 export * from './errors.js';
 export * from './frozen.js';
+export { missingCpuFeatures } from './host/cpu-features.js';
 export { HOST_SCHEMA, HOST_VERSIONS, readHost, writeHost } from './host/document.js';
-export { type Host, hostSchema } from './host/latest.js';
+export { type Host, type HostCapacity, type HostCpu, hostSchema } from './host/latest.js';
 export {
   INSTANCE_SPEC_SCHEMA,
   INSTANCE_SPEC_VERSIONS,

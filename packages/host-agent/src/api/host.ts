@@ -1,6 +1,6 @@
 /** What this host says of itself: its description, and its compatibility manifest. */
 import { releaseCompatibility } from '@drover/protocol';
-import { type Compatibility, type DeviceStateVersions, type Host, RELEASE } from '@drover/types';
+import { type Compatibility, type DeviceStateVersions, type HostV2, RELEASE } from '@drover/types';
 import type { DriverProbe, VmmDriver } from '@drover/vmm';
 import type { Logger } from 'pino';
 import type { AgentParts } from '../host-agent.js';
@@ -11,7 +11,7 @@ interface Probed {
   readonly probe: DriverProbe;
 }
 
-export async function describeHost(agent: AgentParts): Promise<Host> {
+export async function describeHost(agent: AgentParts): Promise<HostV2> {
   const { hostId, name, peer } = agent;
   const probed = await probeAll(agent);
   return {

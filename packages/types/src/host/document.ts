@@ -12,6 +12,7 @@ import { VersionHistory } from '../document/versions.js';
 import type { Host } from './latest.js';
 import { hostV1 } from './v1.js';
 import { conversionV2, hostV2 } from './v2.js';
+import { conversionV3, hostV3 } from './v3.js';
 
 /** Name of host descriptions in an envelope. */
 export const HOST_SCHEMA = 'drover.host';
@@ -20,7 +21,7 @@ export const hostDocument: DocumentKind<Host> = {
   schema: HOST_SCHEMA,
   title: 'a host description',
   root: 'host',
-  versions: VersionHistory.from(1, hostV1).next(2, hostV2, conversionV2),
+  versions: VersionHistory.from(1, hostV1).next(2, hostV2, conversionV2).next(3, hostV3, conversionV3),
   rules: checkHost,
   limits: DOCUMENT_LIMITS,
   invalidCode: 'document-invalid',
@@ -49,6 +50,7 @@ export function writeHost(host: Host, accepted?: readonly number[], reader?: str
  * | --- | --- |
  * | what the description accepts makes a valid manifest | version 1 bounds its windows and names less than a manifest does |
  * | the manifest is of this host and its release | two answers to one question would drift apart |
+ * | the processor's features ascend, each once | the same processor is described by the same bytes |
  */
 function checkHost(host: Host): readonly RuleViolation[] {
   const path = ['compatibility'] as const;
@@ -65,6 +67,10 @@ function checkHost(host: Host): readonly RuleViolation[] {
   }
   if (host.compatibility.release !== host.release) {
     problems.push({ path: [...path, 'release'], message: "is not the description's release" });
+  }
+  const features = host.cpu?.features ?? [];
+  if (features.some((name, index) => index > 0 && name <= (features[index - 1] ?? name))) {
+    problems.push({ path: ['cpu', 'features'], message: 'does not ascend' });
   }
   return problems;
 }

@@ -1,2 +1,7 @@
 /** The version that the rest of the code sees. The one place to change when there is a newer one. */
-export { type HostV2 as Host, hostV2 as hostSchema } from './v2.js';
+export {
+  type HostCapacityV3 as HostCapacity,
+  type HostCpuV3 as HostCpu,
+  type HostV3 as Host,
+  hostV3 as hostSchema,
+} from './v3.js';

@@ -172,7 +172,11 @@ function sortWindows(value: unknown): unknown {
       return [...new Set(value.map((number) => Math.min(number, 65_535)))].sort((a, b) => a - b);
     }
     if (value.every((element) => typeof element === 'string')) {
-      return [...new Set(value)].sort((a, b) => Number.parseFloat(a) - Number.parseFloat(b));
+      const numbers = value.every((text) => !Number.isNaN(Number.parseFloat(text)));
+      // Versions of an API ascend by number, names by their characters.
+      return numbers
+        ? [...new Set(value)].sort((a, b) => Number.parseFloat(a) - Number.parseFloat(b))
+        : [...new Set(value)].sort();
     }
     const named = new Map(
       value.map((element, index) => [isPart(element) ? (element.name ?? index) : index, element]),

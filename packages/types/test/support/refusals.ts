@@ -77,6 +77,8 @@ export const refusals: Readonly<Record<Code, readonly (() => unknown)[]>> = {
     () => readHost(edited('host/v1', { release: 'x'.repeat(65) })),
     () => readHost(edited('host/v2', { name: 'another' })),
     () => readHost(edited('host/v2', { release: 'another' })),
+    () => readHost(edited('host/v3', { cpu: { vendor: 'v', model: 'm', features: ['b', 'a'] } })),
+    () => readHost(edited('host/v3', { cpu: { vendor: 'v', model: 'm', features: ['a', 'a'] } })),
     () =>
       readHost(edited('host/v1', { accepts: { peerProtocol: [2, 1], instanceSpec: [1], vmmState: [1] } })),
     () => readCompatibility(edited('compatibility/v1', { peerProtocol: [1, 1] })),
@@ -85,7 +87,7 @@ export const refusals: Readonly<Record<Code, readonly (() => unknown)[]>> = {
   ],
   'document-version-unknown': [
     () => readCompatibility(envelope({}, 'drover.compatibility', 2)),
-    () => readHost(envelope({}, 'drover.host', 3)),
+    () => readHost(envelope({}, 'drover.host', 4)),
     () => writeVmmState(readVmmState(edited('vmm-state/v2', {})), [3]),
   ],
   'document-not-convertible': [
@@ -106,6 +108,7 @@ export const refusals: Readonly<Record<Code, readonly (() => unknown)[]>> = {
         [1],
       ),
     () => writeHost(readHost(edited('host/v2', {})), [1]),
+    () => writeHost(readHost(edited('host/v3', {})), [2]),
   ],
   'document-schema-unknown': [
     () => readHost(envelope({}, 'drover.vmm-state')),
