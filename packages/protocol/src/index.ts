@@ -54,6 +54,7 @@ export {
   type VersionWindow,
   windowOf,
 } from './peer/version.js';
+export * from './public/index.js';
 export { type QmpAnswer, type QmpCommandName, qmpCommands } from './qmp/commands.js';
 export { isGuestReset, isGuestShutdown, migrationEnd } from './qmp/events.js';
 export {

@@ -7,4 +7,5 @@ export { type AgentEndpointName, type AgentPathParameters, agentPath, routePatte
 export * from './v1.js';
 export * from './v1-and-v2.js';
 export * from './v2.js';
+export * from './v3.js';
 export * from './versions.js';

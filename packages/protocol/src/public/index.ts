@@ -1,0 +1,3 @@
+/** The public API's contract: what runs in a browser too. Names of one version stay in `v1/`. */
+export { publicApiV1, publicEndpointsV1 } from './v1/endpoints.js';
+export * from './versions.js';
