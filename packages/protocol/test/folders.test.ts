@@ -17,7 +17,7 @@ import {
 } from '../src/index.js';
 
 const source = new URL('../src/', import.meta.url);
-const protocols = ['agent', 'cloud-hypervisor', 'doorbell', 'machine', 'peer', 'qmp', 'shim'];
+const protocols = ['agent', 'cloud-hypervisor', 'doorbell', 'machine', 'peer', 'public', 'qmp', 'shim'];
 /** What the protocols are made with. */
 const tools = ['codec'];
 

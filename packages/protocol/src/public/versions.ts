@@ -6,12 +6,9 @@ import type { z } from 'zod';
 import { API_VERSION_HEADER } from '../agent/versions.js';
 import type { HttpApi } from '../endpoint.js';
 import { errorResponse } from '../http-error.js';
-import {
-  type createFleetInstanceBodyV1,
-  type createMigrationBodyV1,
-  publicApiV1,
-  publicEndpointsV1,
-} from './v1.js';
+import { publicApiV1, publicEndpointsV1 } from './v1/endpoints.js';
+import type { createFleetInstanceBodyV1 } from './v1/instances.js';
+import type { createMigrationBodyV1 } from './v1/migrations.js';
 
 export const PUBLIC_API_VERSIONS = ['1.0.0'] as const;
 export type PublicApiVersion = (typeof PUBLIC_API_VERSIONS)[number];

@@ -4,7 +4,15 @@
  * Lists are paged: at most `limit` items, and `nextCursor` for the page behind them. Requests that make something take its id from the
  * caller where the caller wants to ask again safely. What an instance shall be (`desired`) and what was last seen of it (`vmm`) stand apart.
  */
-import { componentV3, hostV3, instanceSpecV3, migrationProgressV1, migrationReportV2, migrationSettingsV1, vmmStateV2 } from '@drover/types';
+import {
+  componentV3,
+  hostV3,
+  instanceSpecV3,
+  migrationProgressV1,
+  migrationReportV2,
+  migrationSettingsV1,
+  vmmStateV2,
+} from '@drover/types';
 
 import { z } from 'zod';
 import { specEnvelopeV1 } from '../../agent/v1.js';
@@ -13,7 +21,12 @@ import { drainBodyV1, drainViewV1, fleetPlanBodyV1, fleetPlanV1 } from './drains
 import { auditEntryV1, fleetEventV1 } from './events.js';
 import { hostStateV1, hostViewV1, markLostBodyV1, registerHostBodyV1, registrationV1 } from './hosts.js';
 import { createFleetInstanceBodyV1, fleetInstanceV1, fleetVmmV1 } from './instances.js';
-import { createMigrationBodyV1, fleetMigrationStateV1, fleetMigrationV1, resolveBodyV1 } from './migrations.js';
+import {
+  createMigrationBodyV1,
+  fleetMigrationStateV1,
+  fleetMigrationV1,
+  resolveBodyV1,
+} from './migrations.js';
 import { fleetPreflightBodyV1, fleetPreflightResultV1 } from './preflights.js';
 import { labelsV1, pageOf, pageV1 } from './shared.js';
 
