@@ -2,6 +2,7 @@
  * The bench: Drover beside QEMU's own precopy, multifd and post-copy, on the same Linux guest, on this machine.
  *
  *   npm run bench [-- --runs 5 --json]        every option: npm run bench -- --help
+ *   npm run bench -- --vmm machine            moves on /dev/kvm: downtime by parts, and what is left behind
  *
  * Two series: `idle`, for the bulk pass, and `loaded`, for the downtime. Runs are interleaved. Downtime is what the guest's own beat shows
  * from outside, for every method alike; a guest that panicked, went wrong or fell silent counts as lost.
@@ -12,6 +13,8 @@ import { join } from 'node:path';
 import { endProcessesBelow } from '../demo/leftovers.mjs';
 import { droverMethod } from './drover.mjs';
 import { benchGuest } from './guest.mjs';
+import { benchMachine } from './machine/bench.mjs';
+import { readMachineSettings } from './machine/settings.mjs';
 import { qemuMethod } from './qemu.mjs';
 import { METHOD_NAMES, readSettings } from './settings.mjs';
 import { rotated } from './statistics.mjs';
@@ -95,16 +98,31 @@ function describe({ totalMs, bulkMs, downtimeMs, lost }) {
   return `downtime ${downtimeMs === null ? 'not seen' : `${downtimeMs.toFixed(1)} ms`}${bulk}, total ${Math.round(totalMs)} ms`;
 }
 
+/** Whether the moves to measure are those of machines, by `--vmm machine`. @param {readonly string[]} args */
+function namesMachine(args) {
+  const at = args.indexOf('--vmm');
+  if (at === -1) return false;
+  if (args[at + 1] === 'machine') return true;
+  throw new Error('--vmm can only name "machine"; without it QEMU guests are moved');
+}
+
 async function main() {
-  const settings = readSettings(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  const ofMachines = namesMachine(args);
+  const settings = ofMachines ? readMachineSettings(args) : readSettings(args);
   if (settings === null) return;
   const interrupted = new AbortController();
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
     process.on(signal, () => interrupted.abort(new Error(`Ended by ${signal}`)));
   }
   const output = settings.json ? process.stderr : process.stdout;
-  const results = await bench(settings, (line) => output.write(`${line}\n`), interrupted.signal);
-  if (settings.json) process.stdout.write(`${JSON.stringify({ settings, series: results })}\n`);
+  /** @param {string} line */
+  const say = (line) => output.write(`${line}\n`);
+  const results =
+    'hops' in settings
+      ? await benchMachine(settings, say, interrupted.signal)
+      : { series: await bench(settings, say, interrupted.signal) };
+  if (settings.json) process.stdout.write(`${JSON.stringify({ settings, ...results })}\n`);
 }
 
 await main().catch((thrown) => {

@@ -20,6 +20,7 @@ const PAGE_BYTES = 4096;
 const usage = `Measures Drover beside QEMU's own migration on the same Linux guest under TCG.
 
   npm run bench [-- options]
+  npm run bench -- --vmm machine [options]      moves on /dev/kvm instead; has options of its own
 
   --runs N              runs of each method in each series (5)
   --memory SIZE         memory of the guest (1GiB)
@@ -90,12 +91,14 @@ function names(option, text, known) {
 }
 
 /**
+ * The number that an option names. Throws with a sentence where it is none between `min` and `max`.
+ *
  * @param {string} option
  * @param {string} text
  * @param {number} min
  * @param {number} max
  */
-function wholeNumber(option, text, min, max) {
+export function wholeNumber(option, text, min, max) {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
   throw new Error(`--${option} is "${text}"; it must be a whole number between ${min} and ${max}`);

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { AgentClient } from '@drover/client';
 
-const program = fileURLToPath(new URL('../../packages/cli/bin/drover.mjs', import.meta.url));
+const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 /** An agent has nothing to wait for when it starts, ms. */
 const READY_TIMEOUT_MS = 20_000;
@@ -28,9 +28,11 @@ const STOP_TIMEOUT_MS = 25_000;
  *
  * @param {string} name
  * @param {string} directory Gets `state`, `run` and `agent.log` of this agent; must be short, for sockets are made in it.
+ * @param {string} [checkout] Whose agent it is; this one's unless told.
  * @returns {Promise<AgentProcess>}
  */
-export async function startAgent(name, directory) {
+export async function startAgent(name, directory, checkout = repository) {
+  const program = join(checkout, 'packages/cli/bin/drover.mjs');
   mkdirSync(directory, { recursive: true });
   const logFile = join(directory, 'agent.log');
   const log = openSync(logFile, 'a');

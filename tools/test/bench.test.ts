@@ -1,5 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Hop } from '../bench/machine/pair.mjs';
+import { readMachineSettings } from '../bench/machine/settings.mjs';
+import { SETTLED_AFTER, summariseHops } from '../bench/machine/summary.mjs';
+import { trend } from '../bench/machine/trend.mjs';
 import type { Measurement } from '../bench/measurement.mjs';
 import { readSettings } from '../bench/settings.mjs';
 import { rotated, spread } from '../bench/statistics.mjs';
@@ -82,5 +86,61 @@ describe('the options of the bench', () => {
     [['--what'], /--what/],
   ])('%j are refused in a sentence', (args, sentence) => {
     expect(() => readSettings(args)).toThrow(sentence);
+  });
+});
+
+describe('the bench of machines', () => {
+  const held = { descriptors: 30, threads: 12, residentKiB: 90_000 };
+  const hop = (number: number, more: Partial<Hop> = {}): Hop => ({
+    ...{ hop: number, outsideMs: 4, totalMs: 500, rounds: 3, lastRoundPages: 20, wrong: null },
+    downtime: {
+      ...{ totalMs: 4, pauseMs: 1, lastRoundMs: 1, stateSaveMs: 1, verifyMs: 0, loadMs: 1 },
+      ...{ handoverMs: 1, resumeMs: 0.2 },
+    },
+    footprints: { a: held, b: held, machine: held },
+    ...more,
+  });
+
+  it('finds the line that a series was made from, whatever noise of no trend lies on it', () => {
+    const line = fc.record({
+      first: fc.double({ min: 0, max: 1e6, noNaN: true }),
+      perHop: fc.double({ min: -1e3, max: 1e3, noNaN: true }),
+      hops: fc.integer({ min: 3, max: 100 }),
+    });
+    fc.assert(
+      fc.property(line, ({ first, perHop, hops }) => {
+        const values = Array.from({ length: hops }, (_, at) => first + perHop * at);
+        const found = trend(values);
+        expect(found?.perHop).toBeCloseTo(perHop, 5);
+        expect(found?.error).toBeCloseTo(0, 5);
+        expect(found?.last).toBeCloseTo(values.at(-1) ?? Number.NaN, 3);
+      }),
+    );
+    const symmetric = trend([10, 12, 10, 12, 11, 12, 10, 12, 10]);
+    expect(symmetric?.perHop).toBeCloseTo(0, 9);
+    expect(symmetric?.error).toBeGreaterThan(0);
+  });
+
+  it('says nothing of a slope of fewer than three points', () => {
+    expect(trend([1, 2])).toBeNull();
+  });
+
+  it('leaves the hops on which an agent settles out of the slopes, and counts the hops after which something was wrong', () => {
+    const settling = Array.from({ length: SETTLED_AFTER }, (_, at) =>
+      hop(at + 1, { footprints: { a: { ...held, descriptors: at }, b: held, machine: held } }),
+    );
+    const settled = [6, 7, 8, 9].map((number) => hop(number));
+    const bad = hop(10, { wrong: '3 bad pages' });
+    const summary = summariseHops('this checkout', [...settling, ...settled, bad]);
+    expect(summary).toMatchObject({ hops: 10, right: 9, wrong: ['hop 10: 3 bad pages'] });
+    expect(summary.held.a?.descriptors?.trend?.perHop).toBe(0);
+    expect(summary.parts.resumeMs?.median).toBe(0.2);
+  });
+
+  it('reads its own options, and refuses what it does not know by name', () => {
+    expect(readMachineSettings(['--vmm', 'machine', '--beat', '200us', '--rate', '2000'])).toMatchObject({
+      ...{ hops: 20, memoryMiB: 256, pages: 16_384, rate: 2_000, beatMicros: 200 },
+    });
+    expect(() => readMachineSettings(['--rate', 'fast'])).toThrow('--rate');
   });
 });
