@@ -31,12 +31,12 @@ export const exceptions = [
     why: "the port in the kernel's socket address",
   },
   {
-    path: 'native/src/core/kvm/boot/',
+    path: 'native/src/core/machine/boot/',
     rule: 'byte-order',
     why: 'headers of kernel images, and the tables that a guest finds in its memory at boot',
   },
   {
-    path: 'native/src/core/kvm/state/archive.h',
+    path: 'native/src/core/machine/archive.h',
     rule: 'byte-order',
     why: "the parts of a VM's own state, which travels as data of its device kind and has that kind's version",
   },

@@ -10,19 +10,19 @@
 #include "binding/memory.h"
 #include "binding/tracker.h"
 #include "binding/transfer_objects.h"
-#include "core/kvm/boot/image_file.h"
 #include "core/kvm/machine.h"
 #include "core/kvm/state/machine_state.h"
+#include "core/machine/boot/image_file.h"
 
 namespace drover::binding {
 
 namespace {
 
-using kvm::ClockMode;
 using kvm::Ending;
 using kvm::Machine;
-using kvm::Payload;
 using kvm::Tracking;
+using machine::ClockMode;
+using machine::Payload;
 
 constexpr const char* kClassName = "KvmMachine";
 constexpr uint32_t kPayloadsMax = 65536;
@@ -158,11 +158,11 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
     return run_async<Unit>(
         env,
         [machine = parts_.machine, kernel = kernel.take(), initrd, line = line.take()]() -> Status {
-          auto image = kvm::read_image(kernel);
+          auto image = machine::read_image(kernel);
           if (!image) return image.error();
           std::vector<uint8_t> initrd_bytes;
           if (!initrd.empty()) {
-            auto read = kvm::read_image(initrd);
+            auto read = machine::read_image(initrd);
             if (!read) return read.error();
             initrd_bytes = read.take();
           }
@@ -304,7 +304,7 @@ Napi::Value create_machine(const Napi::CallbackInfo& info) {
 
 Napi::Value payload_kinds_object(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
-  for (const kvm::PayloadKind& kind : kvm::payload_kinds()) {
+  for (const machine::PayloadKind& kind : kvm::payload_kinds()) {
     Napi::Array versions = Napi::Array::New(info.Env(), kind.versions.size());
     for (uint32_t index = 0; index < kind.versions.size(); ++index) {
       versions.Set(index, static_cast<double>(kind.versions[index]));

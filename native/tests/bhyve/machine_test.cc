@@ -145,11 +145,11 @@ TEST_P(EveryMachine, AStateMovesToAFreshMachineAndOnlyToAFreshOne) {
   auto state = source.machine->save();
   ASSERT_TRUE(state.ok()) << state.error().message;
   TestMachine destination = make_machine(version(GetParam()));
-  Status loaded = destination.machine->load(state.value(), kvm::ClockMode::wall);
+  Status loaded = destination.machine->load(state.value(), machine::ClockMode::wall);
   ASSERT_TRUE(loaded.ok()) << loaded.error().message;
   EXPECT_TRUE(destination.host->vm().paused);
   EXPECT_EQ(destination.host->vm().vcpus[0].registers[abi::VM_REG_GUEST_RIP], 0x1234u);
-  EXPECT_EQ(destination.machine->load(state.value(), kvm::ClockMode::wall).error().code, Code::closed);
+  EXPECT_EQ(destination.machine->load(state.value(), machine::ClockMode::wall).error().code, Code::closed);
   ASSERT_TRUE(destination.machine->resume().ok());
   EXPECT_FALSE(destination.host->vm().paused);
 }

@@ -19,13 +19,13 @@ struct Case {
   const char* name;
   Info source;
   Info here;
-  kvm::ClockMode mode;
+  machine::ClockMode mode;
   std::optional<Info> expected;
   int64_t passed = 0, behind = 0;
 };
 
-constexpr auto kWall = kvm::ClockMode::wall;
-constexpr auto kStopped = kvm::ClockMode::stopped;
+constexpr auto kWall = machine::ClockMode::wall;
+constexpr auto kStopped = machine::ClockMode::stopped;
 
 TEST(BhyveTime, TheRulesHoldAtTheirEdges) {
   const Info here{1, 2, 3, 5000, 100, 0};

@@ -12,7 +12,7 @@ namespace drover::bhyve {
 namespace {
 
 constexpr int kVcpus = 2;
-constexpr auto kWall = kvm::ClockMode::wall;
+constexpr auto kWall = machine::ClockMode::wall;
 
 // A paused VM whose every device and register holds something of its own.
 TestVm filled_vm(FakeSettings settings = {}) {
@@ -113,7 +113,7 @@ TEST(BhyveState, TheGuestsClocksGoOnByTheTimeThatPassed) {
   EXPECT_EQ(destination.host->vm().time.vt_guest_tsc, 12345 + 3 * later.tsc_hz);
   EXPECT_EQ(destination.host->vm().time.vt_boot_hrtime, 77 - 3000000000);
   TestVm stopped = paused_vm(later);
-  ASSERT_TRUE(load(*stopped.vm, kVcpus, saved(source), kvm::ClockMode::stopped).ok());
+  ASSERT_TRUE(load(*stopped.vm, kVcpus, saved(source), machine::ClockMode::stopped).ok());
   EXPECT_EQ(stopped.host->vm().time.vt_guest_tsc, 12345u);
 }
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/kvm/machine.h"
+#include "guest_image.h"
 #include "memory/test_memory.h"
 
 // The reason of a skip, where machines do not run here.
@@ -31,16 +32,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 inline constexpr auto kPatience = seconds(20);
-
-inline std::vector<uint8_t> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  EXPECT_TRUE(file.good()) << path;
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-inline std::vector<uint8_t> guest_image(const std::string& name) {
-  return read_file(std::string(DROVER_GUEST_DIR) + "/" + name);
-}
 
 class TestMachine {
  public:

@@ -88,7 +88,7 @@ Result<std::vector<Payload>> Machine::save() {
   return bhyve::save(*vm_, options_.vcpus);
 }
 
-Status Machine::load(const std::vector<Payload>& payloads, kvm::ClockMode mode) {
+Status Machine::load(const std::vector<Payload>& payloads, machine::ClockMode mode) {
   std::lock_guard operation(operation_);
   if (state() != State::made) return closed("this machine has a state already");
   if (Status paused = vm_->pause(); !paused) return paused;

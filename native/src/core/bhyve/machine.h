@@ -23,7 +23,7 @@
 #include "core/bhyve/state/vm_state.h"
 #include "core/bhyve/vcpu_thread.h"
 #include "core/bhyve/vm.h"
-#include "core/kvm/time.h"
+#include "core/machine/time.h"
 
 namespace drover::bhyve {
 
@@ -74,7 +74,7 @@ class Machine {
   Result<std::vector<Payload>> save();
   // Takes on a state, instead of the first resume. Errors: closed (not a fresh machine), and those of load in
   // vm_state.h. After an error the machine must be thrown away.
-  Status load(const std::vector<Payload>& payloads, kvm::ClockMode mode);
+  Status load(const std::vector<Payload>& payloads, machine::ClockMode mode);
 
   DirtyTracker& tracker() { return *tracker_; }
 

@@ -9,7 +9,7 @@
 #include "core/bhyve/abi/memory.h"
 #include "core/bhyve/abi/requests.h"
 #include "core/bhyve/call.h"
-#include "core/kvm/slots.h"
+#include "core/machine/slots.h"
 
 namespace drover::bhyve {
 
@@ -56,10 +56,11 @@ Result<Memory> Memory::allocate(Device& vm, uint64_t bytes) {
   if (bytes == 0 || bytes % kPageSize != 0) {
     return Error{Code::invalid_argument, "a VM's memory must be one or more whole pages of 4 KiB"};
   }
-  const uint64_t low = std::min(bytes, kvm::kHoleStart);
+  const uint64_t low = std::min(bytes, machine::kHoleStart);
   Memory memory;
   memory.segments_.push_back({0, 0, low / kPageSize, 0, {}, {}});
-  if (bytes > low) memory.segments_.push_back({1, kvm::kHoleEnd, (bytes - low) / kPageSize, low / kPageSize, {}, {}});
+  if (bytes > low)
+    memory.segments_.push_back({1, machine::kHoleEnd, (bytes - low) / kPageSize, low / kPageSize, {}, {}});
   for (Segment& segment : memory.segments_) {
     if (Status made = make_segment(vm, segment); !made) return made.error();
   }

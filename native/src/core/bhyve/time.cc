@@ -27,7 +27,7 @@ Result<int64_t> wall_ns(const abi::vdi_time_info_v1& time) {
 }  // namespace
 
 Result<AdvancedTime> advance(const abi::vdi_time_info_v1& source, const abi::vdi_time_info_v1& here,
-                             kvm::ClockMode mode) {
+                             machine::ClockMode mode) {
   if (here.vt_hrtime < 0) return bad_time("this host's monotonic clock is negative");
   int64_t uptime;
   if (__builtin_sub_overflow(source.vt_hrtime, source.vt_boot_hrtime, &uptime) || uptime < 0) {
@@ -38,7 +38,7 @@ Result<AdvancedTime> advance(const abi::vdi_time_info_v1& source, const abi::vdi
   auto here_wall = wall_ns(here);
   if (!here_wall) return here_wall.error();
   // The clock alone: a TSC in kHz would drift by up to a kHz.
-  auto clock = kvm::advance({source_wall.value(), static_cast<uint64_t>(uptime), 0, 0}, here_wall.value(), mode);
+  auto clock = machine::advance({source_wall.value(), static_cast<uint64_t>(uptime), 0, 0}, here_wall.value(), mode);
   if (!clock) return clock.error();
 
   const auto passed = static_cast<uint64_t>(clock.value().passed_ns);

@@ -1,8 +1,8 @@
 // A guest's time over a migration, in bhyve's terms.
 //
-// The rules are those of core/kvm/time.h: the guest's clocks go on by the wall-clock time that passed, or from where
-// they stood. bhyve counts the TSC in whole Hz, and sets a guest's clock by the moment when it would have booted on
-// this host.
+// The rules are those of core/machine/time.h: the guest's clocks go on by the wall-clock time that passed, or from
+// where they stood. bhyve counts the TSC in whole Hz, and sets a guest's clock by the moment when it would have booted
+// on this host.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include "core/base/result.h"
 #include "core/bhyve/abi/data.h"
 #include "core/bhyve/device.h"
-#include "core/kvm/time.h"
+#include "core/machine/time.h"
 
 namespace drover::bhyve {
 
@@ -24,7 +24,7 @@ struct AdvancedTime {
 // a clock that is negative or impossible, a guest that booted in the future, a time that 63 bits of nanoseconds cannot
 // hold, a number of cycles that overflows. The TSC itself wraps, as on a processor; the boot time may be negative.
 Result<AdvancedTime> advance(const abi::vdi_time_info_v1& source, const abi::vdi_time_info_v1& here,
-                             kvm::ClockMode mode);
+                             machine::ClockMode mode);
 
 // The VM's time and the host's clocks, read at one moment.
 Result<abi::vdi_time_info_v1> read_time(Device& vm);

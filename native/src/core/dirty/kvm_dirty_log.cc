@@ -47,7 +47,7 @@ class RunJoiner {
 
 KvmDirtyLog::KvmDirtyLog(std::shared_ptr<kvm::Vm> vm) : vm_(std::move(vm)) {
   uint64_t largest = 0;
-  for (const kvm::Slot& slot : vm_->slots().all()) largest = std::max(largest, slot.pages);
+  for (const machine::Slot& slot : vm_->slots().all()) largest = std::max(largest, slot.pages);
   words_.resize((largest + kWordPages - 1) / kWordPages);
 }
 
@@ -88,7 +88,7 @@ Collected KvmDirtyLog::collect(DirtyBitmap& into) {
 }
 
 Status KvmDirtyLog::collect_slot(uint32_t number, DirtyBitmap& into, uint64_t& dirty_pages) {
-  const kvm::Slot& slot = vm_->slots().all()[number];
+  const machine::Slot& slot = vm_->slots().all()[number];
   kvm_dirty_log log{};
   log.slot = number;
   log.dirty_bitmap = words_.data();

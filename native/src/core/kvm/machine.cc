@@ -4,19 +4,25 @@
 #include <cstring>
 
 #include "core/dirty/kvm_dirty_log.h"
-#include "core/kvm/boot/memory_map.h"
 #include "core/kvm/cpuid.h"
 #include "core/kvm/ioctl.h"
 #include "core/kvm/registers.h"
 #include "core/kvm/state/chip_access.h"
 #include "core/kvm/state/cpu_access.h"
 #include "core/kvm/state/machine_state.h"
-#include "core/kvm/state/msr_names.h"
 #include "core/kvm/state/time_access.h"
+#include "core/machine/boot/memory_map.h"
+#include "core/machine/msr_names.h"
 
 namespace drover::kvm {
 
 namespace {
+
+using machine::kCodeSelector;
+using machine::kDataSelector;
+using machine::kGdtAddress;
+using machine::kGdtBytes;
+using machine::kOneMebibyte;
 
 constexpr unsigned kSerialPorts = 8;
 constexpr uint8_t kNobody = 0xff;  // what a bus without a device reads as

@@ -20,15 +20,20 @@
 #include "core/base/unique_fd.h"
 #include "core/dirty/dirty_tracker.h"
 #include "core/dirty/kvm_dirty_ring.h"
-#include "core/kvm/boot/boot.h"
-#include "core/kvm/serial_console.h"
-#include "core/kvm/state/payload.h"
 #include "core/kvm/state/states.h"
-#include "core/kvm/time.h"
 #include "core/kvm/vcpu_thread.h"
 #include "core/kvm/vm.h"
+#include "core/machine/boot/boot.h"
+#include "core/machine/payload.h"
+#include "core/machine/serial_console.h"
+#include "core/machine/time.h"
 
 namespace drover::kvm {
+
+using machine::ClockMode;
+using machine::Kernel;
+using machine::Payload;
+using machine::SerialConsole;
 
 // Why a machine ended by itself.
 struct Ending {

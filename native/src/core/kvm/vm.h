@@ -7,9 +7,12 @@
 #include "core/base/result.h"
 #include "core/base/unique_fd.h"
 #include "core/kvm/host.h"
-#include "core/kvm/slots.h"
+#include "core/machine/slots.h"
 
 namespace drover::kvm {
+
+using machine::Slot;
+using machine::Slots;
 
 // How written pages are found. It is fixed when the VM is made: KVM has either the log or the rings.
 enum class Tracking { dirty_log, dirty_ring };

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/bhyve/cpu_state.h"
-#include "core/kvm/state/archive.h"
+#include "core/machine/archive.h"
 
 namespace drover::bhyve {
 

@@ -5,7 +5,7 @@
 #include "core/bhyve/cpu_state.h"
 #include "core/bhyve/state/cpu_layouts.h"
 #include "core/bhyve/time.h"
-#include "core/kvm/state/msr_names.h"
+#include "core/machine/msr_names.h"
 
 namespace drover::bhyve {
 
@@ -57,7 +57,7 @@ std::string missing_msrs(Vm& vm, int vcpu, const Bytes& bytes) {
   for (const auto& entry : entries) {
     const uint32_t ident = entry.vfe_ident;
     if (read_fields(vm.device(), kMsrClass, vcpu, {&ident, 1}).ok()) continue;
-    names += (names.empty() ? "" : ", ") + kvm::describe_msr(ident);
+    names += (names.empty() ? "" : ", ") + machine::describe_msr(ident);
   }
   return names;
 }
@@ -76,7 +76,7 @@ Part msr_part(Vm& vm, std::string instance, int vcpu) {
 
 template <typename State>
 Bytes written(State state) {
-  kvm::Writer writer;
+  machine::Writer writer;
   layout(writer, state);
   return writer.take();
 }
@@ -84,7 +84,7 @@ Bytes written(State state) {
 // Prerequisite: the part's check said yes.
 template <typename State>
 Result<State> read(const Bytes& bytes) {
-  kvm::Reader reader(bytes);
+  machine::Reader reader(bytes);
   State state{};
   layout(reader, state);
   if (reader.failed()) return malformed("is cut short or holds a list that is too long");
@@ -139,7 +139,7 @@ Part fpu_part(Vm& vm, std::string instance, int vcpu) {
           [&vm, vcpu](const Bytes& bytes) { return set_fpu(vm.device(), vcpu, bytes); }};
 }
 
-Part time_part(Vm& vm, kvm::ClockMode mode) {
+Part time_part(Vm& vm, machine::ClockMode mode) {
   const auto time_of = [](const Bytes& bytes) {
     abi::vdi_time_info_v1 time;
     std::memcpy(&time, bytes.data(), sizeof time);
@@ -163,7 +163,7 @@ bool has_pmu(Vm& vm) {
 
 }  // namespace
 
-std::vector<Part> parts_of(Vm& vm, int vcpus, kvm::ClockMode mode) {
+std::vector<Part> parts_of(Vm& vm, int vcpus, machine::ClockMode mode) {
   std::vector<Part> parts;
   parts.push_back(time_part(vm, mode));
   for (const KernelDevice& device : kDevices) {

@@ -9,7 +9,7 @@
 #include "core/base/result.h"
 #include "core/bhyve/vm.h"
 #include "core/bhyve/vm_data.h"
-#include "core/kvm/time.h"
+#include "core/machine/time.h"
 
 namespace drover::bhyve {
 
@@ -28,7 +28,7 @@ struct Part {
 // In the order in which they are set: time first, because every timer is kept relative to the guest's boot; the run
 // state last, because it says that the rest is there. When a device is added, its part goes in here and its kind into
 // payload_kinds().
-std::vector<Part> parts_of(Vm& vm, int vcpus, kvm::ClockMode mode);
+std::vector<Part> parts_of(Vm& vm, int vcpus, machine::ClockMode mode);
 
 // The classes of data without which there are no parts.
 std::vector<DataClass> required_classes();

@@ -18,7 +18,7 @@ const PayloadKind* kind_named(const std::string& name) {
 }
 
 Error about(const Payload& payload, Code code, const std::string& what) {
-  return Error{code, "the state of " + kvm::describe(payload) + " " + what};
+  return Error{code, "the state of " + machine::describe(payload) + " " + what};
 }
 
 Status check_version(const Payload& payload) {
@@ -64,7 +64,7 @@ Status check_host(Vm& vm) {
 
 Result<std::vector<Payload>> save(Vm& vm, int vcpus) {
   std::vector<Payload> payloads;
-  for (const Part& part : parts_of(vm, vcpus, kvm::ClockMode::wall)) {
+  for (const Part& part : parts_of(vm, vcpus, machine::ClockMode::wall)) {
     auto bytes = part.get();
     if (!bytes) return bytes.error();
     payloads.push_back({part.instance, part.kind, kind_named(part.kind)->versions.back(), bytes.take()});
@@ -72,7 +72,7 @@ Result<std::vector<Payload>> save(Vm& vm, int vcpus) {
   return payloads;
 }
 
-Status load(Vm& vm, int vcpus, const std::vector<Payload>& payloads, kvm::ClockMode mode) {
+Status load(Vm& vm, int vcpus, const std::vector<Payload>& payloads, machine::ClockMode mode) {
   const std::vector<Part> parts = parts_of(vm, vcpus, mode);
   std::vector<const Payload*> found(parts.size(), nullptr);
   for (const Payload& payload : payloads) {

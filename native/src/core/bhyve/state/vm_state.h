@@ -9,13 +9,13 @@
 
 #include "core/base/result.h"
 #include "core/bhyve/vm.h"
-#include "core/kvm/state/payload.h"
-#include "core/kvm/time.h"
+#include "core/machine/payload.h"
+#include "core/machine/time.h"
 
 namespace drover::bhyve {
 
-using kvm::Payload;
-using kvm::PayloadKind;
+using machine::Payload;
+using machine::PayloadKind;
 
 // The kinds with the versions that this release reads, in order; the last is what it writes.
 const std::vector<PayloadKind>& payload_kinds();
@@ -30,6 +30,6 @@ Result<std::vector<Payload>> save(Vm& vm, int vcpus);
 // invalid_argument, naming the payload, where one is missing, there twice, malformed, or of no device of this VM;
 // unsupported where its version is not known, or this host lacks a class, an MSR, the FPU or the frequency; permission
 // where the host does not allow it. After an error the VM must be thrown away.
-Status load(Vm& vm, int vcpus, const std::vector<Payload>& payloads, kvm::ClockMode mode);
+Status load(Vm& vm, int vcpus, const std::vector<Payload>& payloads, machine::ClockMode mode);
 
 }  // namespace drover::bhyve

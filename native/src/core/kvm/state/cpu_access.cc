@@ -7,12 +7,16 @@
 
 #include "core/kvm/cpuid.h"
 #include "core/kvm/ioctl.h"
-#include "core/kvm/state/msr_names.h"
 #include "core/kvm/uapi.h"
+#include "core/machine/msr_names.h"
 
 namespace drover::kvm {
 
 namespace {
+
+using machine::describe_msr;
+using machine::kMsrTsc;
+using machine::kMsrTscDeadline;
 
 // KVM answers EINVAL to what it does not have or does not allow: that is this host's lack.
 Status set(const Vcpu& vcpu, unsigned long request, const char* name, const void* argument, const char* part) {

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "core/kvm/cpuid.h"
-#include "core/kvm/state/archive.h"
 #include "core/kvm/state/states.h"
 #include "core/kvm/uapi.h"
+#include "core/machine/archive.h"
 
 namespace drover::kvm {
 

@@ -10,6 +10,9 @@ namespace drover::kvm {
 
 namespace {
 
+using machine::Reader;
+using machine::Writer;
+
 // One payload that a machine has: its name, and how it is written and read.
 struct Part {
   std::string instance;
@@ -87,6 +90,14 @@ Payload written(const Part& part) {
 }
 
 }  // namespace
+
+const std::vector<PayloadKind>& payload_kinds() {
+  static const std::vector<PayloadKind> kinds = {
+      {"machine/cpu", {1}}, {"machine/cpuid", {1}},  {"machine/ioapic", {1}}, {"machine/pic", {1}},
+      {"machine/pit", {1}}, {"machine/serial", {1}}, {"machine/time", {1}},
+  };
+  return kinds;
+}
 
 std::vector<Payload> write_payloads(MachineState& state) {
   std::vector<Payload> payloads;

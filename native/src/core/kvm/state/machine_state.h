@@ -6,10 +6,18 @@
 
 #include "core/base/result.h"
 #include "core/kvm/host.h"
-#include "core/kvm/state/payload.h"
 #include "core/kvm/state/states.h"
+#include "core/machine/payload.h"
 
 namespace drover::kvm {
+
+using machine::Payload;
+using machine::PayloadKind;
+
+// Every kind of payload. The layouts are declared once, in layouts.h, and little-endian; SPEC.md beside this file is
+// their table. A layout that has been released is never changed: a change is a new version, and an older one stays
+// readable.
+const std::vector<PayloadKind>& payload_kinds();
 
 struct MachineState {
   std::vector<CpuidState> cpuids;  // one a processor, as cpus and time.tscs

@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/kvm/serial_port.h"
+#include "core/machine/serial_port.h"
 
 namespace drover::kvm {
+
+using machine::SerialPort;
 
 struct CpuidState {
   std::vector<kvm_cpuid_entry2> entries;

@@ -7,12 +7,16 @@
 
 #include "core/kvm/ioctl.h"
 #include "core/kvm/state/cpu_access.h"
-#include "core/kvm/state/msr_names.h"
 #include "core/kvm/uapi.h"
+#include "core/machine/msr_names.h"
 
 namespace drover::kvm {
 
 namespace {
+
+using machine::describe_msr;
+using machine::GuestTime;
+using machine::kMsrTsc;
 
 // Hosts measure their TSC at boot, so equal processors differ a little; the same tolerance as KVM's own.
 constexpr int64_t kTolerancePerMillion = 250;

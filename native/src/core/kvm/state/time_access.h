@@ -5,10 +5,12 @@
 
 #include "core/base/result.h"
 #include "core/kvm/state/states.h"
-#include "core/kvm/time.h"
 #include "core/kvm/vcpu.h"
+#include "core/machine/time.h"
 
 namespace drover::kvm {
+
+using machine::ClockMode;
 
 // The clocks of a paused machine and when they were read.
 Result<TimeState> get_time(const Vm& vm, const std::vector<Vcpu*>& vcpus);

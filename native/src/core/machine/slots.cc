@@ -1,10 +1,10 @@
-#include "core/kvm/slots.h"
+#include "core/machine/slots.h"
 
 #include <algorithm>
 #include <cstring>
 #include <string>
 
-namespace drover::kvm {
+namespace drover::machine {
 
 namespace {
 
@@ -65,4 +65,4 @@ Status Slots::read(uint64_t guest_address, std::span<uint8_t> bytes) const {
   });
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -1,8 +1,8 @@
-#include "core/kvm/boot/initrd.h"
+#include "core/machine/boot/initrd.h"
 
 #include <algorithm>
 
-namespace drover::kvm {
+namespace drover::machine {
 
 Result<uint32_t> place_initrd(const Slots& slots, std::span<const uint8_t> initrd, uint64_t kernel_end,
                               uint64_t limit) {
@@ -18,4 +18,4 @@ Result<uint32_t> place_initrd(const Slots& slots, std::span<const uint8_t> initr
   return static_cast<uint32_t>(address);
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

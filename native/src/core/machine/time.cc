@@ -1,8 +1,8 @@
-#include "core/kvm/time.h"
+#include "core/machine/time.h"
 
 #include <string>
 
-namespace drover::kvm {
+namespace drover::machine {
 
 namespace {
 
@@ -30,4 +30,4 @@ Result<AdvancedTime> advance(const GuestTime& source, int64_t wall_ns, ClockMode
   return AdvancedTime{clock, source.tsc + static_cast<uint64_t>(cycles), passed, behind};
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -13,7 +13,7 @@
 #include "core/base/result.h"
 #include "core/memory/guest_memory.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 inline constexpr uint64_t kHoleStart = uint64_t{3} << 30;
 inline constexpr uint64_t kHoleEnd = uint64_t{4} << 30;
@@ -50,4 +50,4 @@ class Slots {
   std::vector<Slot> slots_;
 };
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

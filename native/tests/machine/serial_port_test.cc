@@ -1,10 +1,10 @@
-#include "core/kvm/serial_port.h"
+#include "core/machine/serial_port.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-namespace drover::kvm {
+namespace drover::machine {
 namespace {
 
 enum : unsigned { kData, kEnable, kIdentify, kLine, kModem, kLineStatus, kModemStatus, kScratch };
@@ -112,4 +112,4 @@ TEST(SerialPort, RefusesAStateThatNoPortIsIn) {
 }
 
 }  // namespace
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace drover::kvm {
+namespace drover::machine {
 
 class SerialPort {
  public:
@@ -53,4 +53,4 @@ class SerialPort {
   State state_;
 };
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace drover::kvm {
+namespace drover::machine {
 
 inline constexpr uint32_t kMsrTsc = 0x10;
 inline constexpr uint32_t kMsrTscAdjust = 0x3b;
@@ -13,4 +13,4 @@ inline constexpr uint32_t kMsrTscDeadline = 0x6e0;
 // "MSR 0x6e0 (IA32_TSC_DEADLINE)", or the number alone.
 std::string describe_msr(uint32_t index);
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -1,8 +1,8 @@
-#include "core/kvm/serial_port.h"
+#include "core/machine/serial_port.h"
 
 #include <algorithm>
 
-namespace drover::kvm {
+namespace drover::machine {
 
 namespace {
 
@@ -157,4 +157,4 @@ bool SerialPort::restore(const State& state) {
   return true;
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/kvm/slots.h"
+#include "core/machine/slots.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 // Guest-physical addresses.
 inline constexpr uint64_t kGdtAddress = 0x500;
@@ -31,4 +31,4 @@ struct MemoryRange {
 // In address order, without overlap; the last 384 KiB below 1 MiB are reserved as on every PC.
 std::vector<MemoryRange> memory_map(const Slots& slots);
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

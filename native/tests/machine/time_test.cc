@@ -1,10 +1,10 @@
-#include "core/kvm/time.h"
+#include "core/machine/time.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdint>
 
-namespace drover::kvm {
+namespace drover::machine {
 namespace {
 
 constexpr int64_t kSecond = 1000000000;
@@ -79,4 +79,4 @@ TEST(KvmTime, IsRefusedWhereItOverflows) {
 }
 
 }  // namespace
-}  // namespace drover::kvm
+}  // namespace drover::machine

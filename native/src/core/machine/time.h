@@ -8,7 +8,7 @@
 
 #include "core/base/result.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 struct GuestTime {
   int64_t wall_ns;    // the host's wall clock at that moment, since 1970
@@ -36,4 +36,4 @@ struct AdvancedTime {
 // number of cycles that overflows.
 Result<AdvancedTime> advance(const GuestTime& source, int64_t wall_ns, ClockMode mode);
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

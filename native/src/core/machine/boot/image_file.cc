@@ -1,4 +1,4 @@
-#include "core/kvm/boot/image_file.h"
+#include "core/machine/boot/image_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -6,7 +6,7 @@
 
 #include "core/base/unique_fd.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 namespace {
 
@@ -36,4 +36,4 @@ Result<std::vector<uint8_t>> read_image(const std::string& path) {
   return bytes;
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

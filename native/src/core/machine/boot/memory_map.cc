@@ -1,6 +1,6 @@
-#include "core/kvm/boot/memory_map.h"
+#include "core/machine/boot/memory_map.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 namespace {
 
@@ -20,4 +20,4 @@ std::vector<MemoryRange> memory_map(const Slots& slots) {
   return map;
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -1,8 +1,8 @@
-#include "core/kvm/state/msr_names.h"
+#include "core/machine/msr_names.h"
 
 #include <cstdio>
 
-namespace drover::kvm {
+namespace drover::machine {
 
 namespace {
 
@@ -68,4 +68,4 @@ std::string describe_msr(uint32_t index) {
   return text;
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -1,15 +1,16 @@
-#include "core/kvm/boot/boot.h"
+#include "core/machine/boot/boot.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <random>
 
-#include "core/kvm/boot/memory_map.h"
+#include "core/machine/boot/memory_map.h"
 #include "core/transfer/little_endian.h"
-#include "kvm/test_machine.h"
+#include "guest_image.h"
+#include "memory/test_memory.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 namespace {
 
 constexpr uint64_t kMebibyte = 1 << 20;
@@ -187,4 +188,4 @@ TEST(KvmBoot, RefusesACommandLineThatCannotBeOne) {
 }
 
 }  // namespace
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -1,14 +1,12 @@
-// A machine's state as payloads, one for each device.
-//
-// The layouts are declared once, in layouts.h, and little-endian; SPEC.md beside this file is their table. A layout
-// that has been released is never changed: a change is a new version, and an older one stays readable.
+// A machine's state as payloads, one for each device. What their data holds is the hypervisor's own:
+// core/kvm/state/SPEC.md, docs/bhyve.md.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace drover::kvm {
+namespace drover::machine {
 
 struct Payload {
   std::string instance;  // which one of its kind: "cpu0", "com1"
@@ -23,9 +21,8 @@ struct PayloadKind {
   const char* name;
   std::vector<uint32_t> versions;
 };
-const std::vector<PayloadKind>& payload_kinds();
 
 // "cpu0 (machine/cpu version 1)", for sentences.
 std::string describe(const Payload& payload);
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

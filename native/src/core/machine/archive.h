@@ -12,7 +12,7 @@
 
 #include "core/transfer/little_endian.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 class Writer {
  public:
@@ -78,4 +78,4 @@ class Reader {
   bool failed_ = false;
 };
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -1,14 +1,14 @@
-#include "core/kvm/boot/bzimage.h"
+#include "core/machine/boot/bzimage.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
-#include "core/kvm/boot/initrd.h"
-#include "core/kvm/boot/memory_map.h"
+#include "core/machine/boot/initrd.h"
+#include "core/machine/boot/memory_map.h"
 #include "core/transfer/little_endian.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 namespace {
 
@@ -107,4 +107,4 @@ Result<Entry> load_bzimage(const Slots& slots, const Kernel& kernel) {
   return Entry{static_cast<uint32_t>(kOneMebibyte), 0, static_cast<uint32_t>(kBootParamsAddress)};
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

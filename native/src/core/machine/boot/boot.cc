@@ -1,13 +1,13 @@
-#include "core/kvm/boot/boot.h"
+#include "core/machine/boot/boot.h"
 
 #include <cstring>
 
-#include "core/kvm/boot/bzimage.h"
-#include "core/kvm/boot/memory_map.h"
-#include "core/kvm/boot/pvh.h"
+#include "core/machine/boot/bzimage.h"
+#include "core/machine/boot/memory_map.h"
+#include "core/machine/boot/pvh.h"
 #include "core/transfer/little_endian.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 namespace {
 
@@ -40,4 +40,4 @@ Result<Entry> load_kernel(const Slots& slots, const Kernel& kernel) {
   return Error{Code::invalid_argument, "the kernel is neither an ELF with a PVH entry nor a Linux bzImage"};
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

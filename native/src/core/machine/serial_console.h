@@ -15,9 +15,9 @@
 
 #include "core/base/result.h"
 #include "core/base/unique_fd.h"
-#include "core/kvm/serial_port.h"
+#include "core/machine/serial_port.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 class SerialConsole {
  public:
@@ -66,4 +66,4 @@ class SerialConsole {
   std::thread thread_;
 };
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -9,9 +9,9 @@
 #include <string>
 
 #include "core/base/result.h"
-#include "core/kvm/slots.h"
+#include "core/machine/slots.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 // What to boot. The bytes are somebody's file and are not trusted.
 struct Kernel {
@@ -37,4 +37,4 @@ inline constexpr uint16_t kCodeSelector = 0x10;
 inline constexpr uint16_t kDataSelector = 0x18;
 inline constexpr uint16_t kGdtBytes = 4 * 8;
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

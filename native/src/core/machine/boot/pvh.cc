@@ -1,4 +1,4 @@
-#include "core/kvm/boot/pvh.h"
+#include "core/machine/boot/pvh.h"
 
 #include <elf.h>
 
@@ -6,11 +6,11 @@
 #include <cstring>
 #include <optional>
 
-#include "core/kvm/boot/initrd.h"
-#include "core/kvm/boot/memory_map.h"
+#include "core/machine/boot/initrd.h"
+#include "core/machine/boot/memory_map.h"
 #include "core/transfer/little_endian.h"
 
-namespace drover::kvm {
+namespace drover::machine {
 
 namespace {
 
@@ -151,4 +151,4 @@ Result<Entry> load_pvh(const Slots& slots, const Kernel& kernel) {
   return Entry{static_cast<uint32_t>(*entry), static_cast<uint32_t>(kStartInfoAddress), 0};
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine

@@ -1,4 +1,4 @@
-#include "core/kvm/serial_console.h"
+#include "core/machine/serial_console.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -6,7 +6,7 @@
 
 #include <utility>
 
-namespace drover::kvm {
+namespace drover::machine {
 
 namespace {
 
@@ -151,4 +151,4 @@ void SerialConsole::main() {
   }
 }
 
-}  // namespace drover::kvm
+}  // namespace drover::machine
