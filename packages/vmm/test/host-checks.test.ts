@@ -2,15 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  checkAgainstQemu,
-  checkBootFiles,
-  checkDisks,
-  checkMemory,
-  checkNetworks,
-  checkVsock,
-} from '../src/qemu/host-checks.js';
-import { availableMemory } from '../src/qemu/host-memory.js';
+import { checkBootFiles, checkMemory } from '../src/host/checks.js';
+import { availableMemory } from '../src/host/memory.js';
+import { checkAgainstQemu, checkDisks, checkNetworks, checkVsock } from '../src/qemu/host-checks.js';
 import type { QemuFacts } from '../src/qemu/probe.js';
 import { spec } from './support/specs.js';
 import { temporaryDirectory } from './support/temporary.js';

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { parseProcessStat, processStat, QemuProcess } from '../src/qemu/process.js';
-import { kvmFailure, lastMessage, readTail } from '../src/qemu/process-log.js';
+import { readTail } from '../src/process/log-tail.js';
+import { parseProcessStat, processStat, VmmProcess } from '../src/process/vmm-process.js';
+import { kvmFailure, lastMessage } from '../src/qemu/process-log.js';
 import { temporaryDirectory } from './support/temporary.js';
 
 describe('a process', () => {
@@ -18,10 +19,10 @@ describe('a process', () => {
     const child = spawn('sleep', ['60']);
     try {
       const pid = child.pid ?? 0;
-      const other = new QemuProcess(pid, '1');
+      const other = new VmmProcess(pid, '1');
       expect(other.alive()).toBe(false);
       other.kill();
-      const same = new QemuProcess(pid, processStat(pid)?.startTime ?? '', child);
+      const same = new VmmProcess(pid, processStat(pid)?.startTime ?? '', child);
       expect(same.alive()).toBe(true);
       expect(await same.ended(20)).toBe(false);
       const exited = once(child, 'exit');
@@ -38,7 +39,7 @@ describe('a process', () => {
     const child = spawn('sleep', ['60']);
     try {
       const pid = child.pid ?? 0;
-      new QemuProcess(pid, processStat(pid)?.startTime ?? '', child).stepAside();
+      new VmmProcess(pid, processStat(pid)?.startTime ?? '', child).stepAside();
       expect(getPriority(pid)).toBe(19);
     } finally {
       child.kill('SIGKILL');
@@ -53,7 +54,7 @@ describe('a process', () => {
     try {
       const [line] = (await once(parent.stdout, 'data')) as [Buffer];
       const pid = Number(line.toString());
-      const zombie = new QemuProcess(pid, processStat(pid)?.startTime ?? '');
+      const zombie = new VmmProcess(pid, processStat(pid)?.startTime ?? '');
       expect(await zombie.ended(5000)).toBe(true);
       expect(processStat(pid)?.state).toBe('Z');
     } finally {

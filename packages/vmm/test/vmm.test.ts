@@ -7,9 +7,9 @@ import type { GuestMemory } from '@drover/native';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { VmmEvent } from '../src/driver.js';
+import { processStat, VmmProcess } from '../src/process/vmm-process.js';
 import { connectMonitor } from '../src/qemu/monitor.js';
 import { vmmPaths } from '../src/qemu/paths.js';
-import { processStat, QemuProcess } from '../src/qemu/process.js';
 import { StateDescriptionCache } from '../src/qemu/state-descriptions.js';
 import { defaultTuning, type QemuTuning } from '../src/qemu/tuning.js';
 import { QemuVmm } from '../src/qemu/vmm.js';
@@ -68,7 +68,7 @@ async function rig(options: {
     },
   });
   const tuning = { ...defaultTuning, ...options.tuning };
-  const process = new QemuProcess(pid, startTime, child);
+  const process = new VmmProcess(pid, startTime, child);
   const qmp = await connectMonitor(paths, pid, 1000, tuning);
   const memory = new FakeMemory();
   const record = {

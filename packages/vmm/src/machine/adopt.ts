@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises';
 import { DroverError } from '@drover/types';
 import type { VmmRecord } from '../driver.js';
 import { vmmErrors } from '../errors.js';
-import { QemuProcess } from '../qemu/process.js';
-import { openRegionOf } from '../qemu/regions.js';
+import { openRegionOf } from '../process/regions.js';
+import { VmmProcess } from '../process/vmm-process.js';
 import { connect, lastWords } from './connection.js';
 import type { ConnectedMachine } from './launch.js';
 import { type MachinePaths, machinePaths } from './paths.js';
@@ -19,7 +19,7 @@ const ENDING_MS = 500;
  */
 export async function adoptMachine(record: VmmRecord, tuning: MachineTuning): Promise<ConnectedMachine> {
   const paths = machinePaths(record.directory);
-  const found = new QemuProcess(record.pid, record.pidStartTime);
+  const found = new VmmProcess(record.pid, record.pidStartTime);
   if (!found.alive()) throw await gone(record, paths);
   try {
     return await reach(record, paths, found, tuning);
@@ -38,7 +38,7 @@ export async function adoptMachine(record: VmmRecord, tuning: MachineTuning): Pr
 async function reach(
   record: VmmRecord,
   paths: MachinePaths,
-  process: QemuProcess,
+  process: VmmProcess,
   tuning: MachineTuning,
 ): Promise<ConnectedMachine> {
   const region = record.regions[0];

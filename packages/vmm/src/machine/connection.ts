@@ -1,5 +1,5 @@
 /** The driver's connection to one machine's socket, and what it makes of a failure. */
-import { readTail } from '../qemu/process-log.js';
+import { readTail } from '../process/log-tail.js';
 import { connectMachine, type MachineClient, MachineRefusedRequest } from './client.js';
 import type { MachinePaths } from './paths.js';
 import type { MachineTuning } from './tuning.js';

@@ -13,7 +13,7 @@ import type {
   VmmRecord,
 } from '../driver.js';
 import { vmmErrors } from '../errors.js';
-import { checkBootFiles, checkMemory } from '../qemu/host-checks.js';
+import { checkBootFiles, checkMemory } from '../host/checks.js';
 import { adoptMachine } from './adopt.js';
 import { type ConnectedMachine, launchMachine, MACHINE_PROCESS } from './launch.js';
 import { defaultMachineTuning, type MachineTuning } from './tuning.js';

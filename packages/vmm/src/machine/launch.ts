@@ -12,10 +12,9 @@ import { type GuestMemory, native } from '@drover/native';
 import { MACHINE_MEMORY_FD } from '@drover/protocol';
 import type { LaunchRequest, VmmIdentity, VmmRecord } from '../driver.js';
 import { vmmErrors } from '../errors.js';
-import { REGION_ID } from '../qemu/command-line.js';
-import { claimDirectory } from '../qemu/launch.js';
-import { processStat, QemuProcess } from '../qemu/process.js';
-import { createRegion, openRegion } from '../qemu/regions.js';
+import { claimDirectory } from '../process/directory.js';
+import { createRegion, openRegion, REGION_ID } from '../process/regions.js';
+import { processStat, VmmProcess } from '../process/vmm-process.js';
 import type { MachineClient } from './client.js';
 import { connect, lastWords, reason } from './connection.js';
 import { type MachinePaths, machinePaths } from './paths.js';
@@ -34,7 +33,7 @@ export interface MachinePlan {
 export interface ConnectedMachine {
   readonly record: VmmRecord;
   readonly paths: MachinePaths;
-  readonly process: QemuProcess;
+  readonly process: VmmProcess;
   readonly memory: GuestMemory;
   readonly client: MachineClient;
   /** What its VM was made with. */
@@ -123,7 +122,7 @@ async function setUp(
       pidStartTime: startTime,
       regions: [{ id: REGION_ID, sizeBytes: String(memoryBytes(plan)), vmmFd: MACHINE_MEMORY_FD }],
     };
-    const process = new QemuProcess(pid, startTime, child);
+    const process = new VmmProcess(pid, startTime, child);
     return { record, paths, process, memory, client, tracker: tuning.tracker };
   } catch (error) {
     client?.close();

@@ -6,7 +6,7 @@ import type { InstanceSpec } from '@drover/types';
 import type { Logger } from 'pino';
 import type { Blocker, DirtyTracker, Vmm, VmmEvent, VmmRecord, VmmStatus } from '../driver.js';
 import { vmmErrors } from '../errors.js';
-import type { QemuProcess } from '../qemu/process.js';
+import type { VmmProcess } from '../process/vmm-process.js';
 import type { MachineClient } from './client.js';
 import { lastWords, reason, refusalCode } from './connection.js';
 import type { ConnectedMachine } from './launch.js';
@@ -33,7 +33,7 @@ export class MachineVmm implements Vmm {
   readonly regions: readonly { readonly id: string; readonly sizeBytes: bigint }[];
   readonly #spec: InstanceSpec;
   readonly #client: MachineClient;
-  readonly #process: QemuProcess;
+  readonly #process: VmmProcess;
   readonly #paths: MachinePaths;
   readonly #trackerName: MachineTuning['tracker'];
   readonly #tuning: MachineTuning;

@@ -3,13 +3,14 @@ import { rm } from 'node:fs/promises';
 import { DroverError } from '@drover/types';
 import type { VmmRecord } from '../driver.js';
 import { vmmErrors } from '../errors.js';
+import { readTail } from '../process/log-tail.js';
+import { openRegionOf } from '../process/regions.js';
+import { VmmProcess } from '../process/vmm-process.js';
 import { queryRunState } from '../qmp/commands.js';
 import type { ConnectedQemu } from './launch.js';
 import { connectMonitor } from './monitor.js';
 import { type VmmPaths, vmmPaths } from './paths.js';
-import { QemuProcess } from './process.js';
-import { lastMessage, readTail } from './process-log.js';
-import { openRegionOf } from './regions.js';
+import { lastMessage } from './process-log.js';
 import type { QemuTuning } from './tuning.js';
 
 /** A process that was found may be about to end; how long its end may take, ms. */
@@ -21,7 +22,7 @@ const ENDING_MS = 500;
  */
 export async function adoptQemu(record: VmmRecord, tuning: QemuTuning): Promise<ConnectedQemu> {
   const paths = vmmPaths(record.directory);
-  const found = new QemuProcess(record.pid, record.pidStartTime);
+  const found = new VmmProcess(record.pid, record.pidStartTime);
   if (!found.alive()) throw await gone(record, paths);
   try {
     return await connect(record, paths, found, tuning);
@@ -39,7 +40,7 @@ export async function adoptQemu(record: VmmRecord, tuning: QemuTuning): Promise<
 async function connect(
   record: VmmRecord,
   paths: VmmPaths,
-  process: QemuProcess,
+  process: VmmProcess,
   tuning: QemuTuning,
 ): Promise<ConnectedQemu> {
   const region = record.regions[0];

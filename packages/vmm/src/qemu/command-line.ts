@@ -1,5 +1,6 @@
 /** QEMU's command line for an instance spec. Pure: everything that depends on the host comes in. */
 import type { InstanceSpec } from '@drover/types';
+import { REGION_ID } from '../process/regions.js';
 import { deviceOptions } from './devices.js';
 import type { StorageDrivers } from './disks.js';
 import { joinOptions } from './options.js';
@@ -7,8 +8,6 @@ import type { VmmPaths } from './paths.js';
 
 /** The descriptor under which QEMU inherits its guest memory. */
 export const MEMORY_FD = 3;
-/** The one memory region: QEMU's machine types lay it out below and above 4 GiB themselves. */
-export const REGION_ID = 'ram0';
 
 export interface CommandLineInput {
   readonly instanceId: string;

@@ -12,18 +12,12 @@ import type {
   VmmRecord,
 } from '../driver.js';
 import { vmmErrors } from '../errors.js';
+import { checkBootFiles, checkMemory } from '../host/checks.js';
 import { usableAccelerators } from './accelerator.js';
 import { adoptQemu } from './adopt.js';
 import { refuseUnstartable, specBlockers } from './blockers.js';
 import { readableDeviceStates } from './device-states.js';
-import {
-  checkAgainstQemu,
-  checkBootFiles,
-  checkDisks,
-  checkMemory,
-  checkNetworks,
-  checkVsock,
-} from './host-checks.js';
+import { checkAgainstQemu, checkDisks, checkNetworks, checkVsock } from './host-checks.js';
 import { decideIdentity, guestMachines } from './identity.js';
 import { kernelKind } from './kernel-image.js';
 import { type ConnectedQemu, launchQemu } from './launch.js';

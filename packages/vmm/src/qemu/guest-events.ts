@@ -2,11 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGuestReset, isGuestShutdown } from '@drover/protocol';
 import type { VmmEvent } from '../driver.js';
+import { readTail } from '../process/log-tail.js';
+import type { VmmProcess } from '../process/vmm-process.js';
 import type { QmpClient } from '../qmp/client.js';
 import { queryRunState } from '../qmp/commands.js';
 import type { VmmPaths } from './paths.js';
-import type { QemuProcess } from './process.js';
-import { kvmFailure, lastMessage, readTail } from './process-log.js';
+import { kvmFailure, lastMessage } from './process-log.js';
 import { failurePhrase, statusOf } from './run-state.js';
 
 /** After its monitor closed, how long the process may take to end before that counts as a failure of its own, ms. */
@@ -18,12 +19,12 @@ const STOP_IS_OLD_MS = 100;
 /** Listens until {@link close}. */
 export class GuestEvents {
   readonly #listeners = new Set<(event: VmmEvent) => void>();
-  readonly #process: QemuProcess;
+  readonly #process: VmmProcess;
   readonly #paths: VmmPaths;
   readonly #stopListening: (() => void)[];
   #closed = false;
 
-  constructor(qmp: QmpClient, process: QemuProcess, paths: VmmPaths) {
+  constructor(qmp: QmpClient, process: VmmProcess, paths: VmmPaths) {
     this.#process = process;
     this.#paths = paths;
     this.#stopListening = [

@@ -3,11 +3,9 @@ import { constants } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import type { Component, InstanceSpec } from '@drover/types';
 import { vmmErrors } from '../errors.js';
-import { availableMemory } from './host-memory.js';
+import { codeOf, type Opened, openingFailed, tryOpen } from '../host/open-file.js';
 import { findMachine } from './identity.js';
 import type { QemuFacts } from './probe.js';
-
-const MIB = 1024 * 1024;
 
 type Storage = Extract<Component, { kind: 'file-storage' | 'block-storage' }>;
 
@@ -24,21 +22,6 @@ export function checkAgainstQemu(spec: InstanceSpec, facts: QemuFacts): void {
     throw vmmErrors.error(
       'cpu-model-unknown',
       `QEMU ${facts.version} on this host has no CPU model "${spec.cpu.model}". "qemu-system-x86_64 -cpu help" lists those it has.`,
-    );
-  }
-}
-
-export async function checkBootFiles(spec: InstanceSpec): Promise<void> {
-  if (spec.boot.from !== 'kernel') return;
-  const files = { kernel: spec.boot.kernel, initrd: spec.boot.initrd };
-  for (const [what, path] of Object.entries(files)) {
-    if (path === undefined) continue;
-    const found = await tryOpen(path, constants.O_RDONLY);
-    if (found.kind === 'file') continue;
-    const why = found.kind === 'unusable' ? found.why : 'it is a block device';
-    throw vmmErrors.error(
-      'boot-file-unreadable',
-      `The ${what} ${path} of instance "${spec.name}" cannot be used on this host: ${why}. Put it there, or correct the path.`,
     );
   }
 }
@@ -75,7 +58,7 @@ export async function checkVsock(spec: InstanceSpec, device = '/dev/vhost-vsock'
     } catch (cause) {
       throw vmmErrors.error(
         'vsock-unusable',
-        `Component "${id}" of instance "${spec.name}" needs ${device}, and ${phrase(codeOf(cause))}. Load the kernel module with "modprobe vhost_vsock".`,
+        `Component "${id}" of instance "${spec.name}" needs ${device}, and ${openingFailed(codeOf(cause))}. Load the kernel module with "modprobe vhost_vsock".`,
         cause,
       );
     }
@@ -96,63 +79,11 @@ export async function checkNetworks(spec: InstanceSpec): Promise<void> {
   }
 }
 
-/** Guest memory is taken as the guest touches it; a guest that could never have all of it is refused. */
-export async function checkMemory(spec: InstanceSpec): Promise<void> {
-  const available = await availableMemory();
-  if (spec.memoryMiB * MIB <= available.bytes) return;
-  throw vmmErrors.error(
-    'memory-insufficient',
-    `Instance "${spec.name}" has ${spec.memoryMiB} MiB of memory; ${Math.floor(available.bytes / MIB)} MiB are available here (${available.limitedBy}). Free memory, or choose another host.`,
-  );
-}
-
-type Opened =
-  | { readonly kind: 'file' | 'block-device' }
-  | { readonly kind: 'unusable'; readonly why: string; readonly code: string | null };
-
-/** O_NONBLOCK: a FIFO must not hold the check up. */
-async function tryOpen(path: string, flags: number): Promise<Opened> {
-  try {
-    const file = await open(path, flags | constants.O_NONBLOCK);
-    try {
-      const stat = await file.stat();
-      if (stat.isFile()) return { kind: 'file' };
-      if (stat.isBlockDevice()) return { kind: 'block-device' };
-      return { kind: 'unusable', why: 'it is neither a file nor a block device', code: null };
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    const code = codeOf(cause);
-    return { kind: 'unusable', why: phrase(code), code };
-  }
-}
-
 function openFlags(storage: Storage): number {
   return (
     (storage.readOnly ? constants.O_RDONLY : constants.O_RDWR) |
     (storage.cache === 'none' ? constants.O_DIRECT : 0)
   );
-}
-
-function codeOf(cause: unknown): string | null {
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : null;
-}
-
-function phrase(code: string | null): string {
-  switch (code) {
-    case 'ENOENT':
-      return 'it does not exist';
-    case 'EACCES':
-    case 'EPERM':
-      return 'this user may not open it';
-    case 'EROFS':
-      return 'it lies on a read-only file system';
-    case 'EISDIR':
-      return 'it is a directory';
-    default:
-      return `opening it failed (${code ?? 'unknown error'})`;
-  }
 }
 
 function remedy(storage: Storage, code: string | null): string {

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GuestMemory, native } from '@drover/native';
@@ -12,16 +12,18 @@ import { SHIM_SOCKET_VARIABLE } from '@drover/protocol';
 import { DroverError } from '@drover/types';
 import type { LaunchRequest, VmmIdentity, VmmRecord } from '../driver.js';
 import { vmmErrors } from '../errors.js';
+import { claimDirectory } from '../process/directory.js';
+import { readTail } from '../process/log-tail.js';
+import { createRegion, openRegion, REGION_ID } from '../process/regions.js';
+import { processStat, VmmProcess } from '../process/vmm-process.js';
 import type { QmpClient } from '../qmp/client.js';
 import { queryRunState } from '../qmp/commands.js';
 import { writeBlobs } from './blobs.js';
-import { commandLine, MEMORY_FD, REGION_ID } from './command-line.js';
+import { commandLine, MEMORY_FD } from './command-line.js';
 import type { StorageDrivers } from './disks.js';
 import { connectMonitor } from './monitor.js';
 import { type VmmPaths, vmmPaths } from './paths.js';
-import { processStat, QemuProcess } from './process.js';
-import { lastMessage, readTail } from './process-log.js';
-import { createRegion, openRegion } from './regions.js';
+import { lastMessage } from './process-log.js';
 import type { QemuTuning } from './tuning.js';
 
 export interface LaunchPlan {
@@ -38,7 +40,7 @@ export interface LaunchPlan {
 export interface ConnectedQemu {
   readonly record: VmmRecord;
   readonly paths: VmmPaths;
-  readonly process: QemuProcess;
+  readonly process: VmmProcess;
   readonly memory: GuestMemory;
   readonly qmp: QmpClient;
   /** QEMU's run state when it was connected. */
@@ -60,17 +62,6 @@ export async function launchQemu(plan: LaunchPlan): Promise<ConnectedQemu> {
     if (newLog) await rm(request.logFile, { force: true });
     throw error;
   }
-}
-
-/** Makes the private directory of a VMM. Throws `vmm-directory-in-use`. */
-export async function claimDirectory(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const files = await readdir(directory);
-  if (files.length === 0) return;
-  throw vmmErrors.error(
-    'vmm-directory-in-use',
-    `The VMM directory ${directory} already holds ${files.join(', ')}. End what uses it, or remove it.`,
-  );
 }
 
 async function startIn(paths: VmmPaths, plan: LaunchPlan): Promise<ConnectedQemu> {
@@ -163,7 +154,7 @@ async function connect(
         },
       ],
     };
-    return { record, paths, process: new QemuProcess(pid, startTime, child), memory, qmp, runState };
+    return { record, paths, process: new VmmProcess(pid, startTime, child), memory, qmp, runState };
   } catch (error) {
     qmp?.close();
     child.kill('SIGKILL');

@@ -1,8 +1,9 @@
 /** The driver's connection to one QEMU's monitor socket. */
 import { QMP_LINE_BYTES } from '@drover/protocol';
+import { readTail } from '../process/log-tail.js';
 import { connectQmp, type QmpClient } from '../qmp/client.js';
 import type { VmmPaths } from './paths.js';
-import { lastMessage, readTail } from './process-log.js';
+import { lastMessage } from './process-log.js';
 import type { QemuTuning } from './tuning.js';
 
 export function connectMonitor(

@@ -1,7 +1,7 @@
 /** Coming back to a QEMU that an earlier agent started. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { processStat } from '../../src/qemu/process.js';
+import { processStat } from '../../src/process/vmm-process.js';
 import { describeQemu, driver, launch, nothingLeftOf, owned, until } from '../support/qemu.js';
 
 describeQemu('a QEMU', () => {

@@ -1,4 +1,4 @@
-/** A QEMU process: known by pid and start time, so that a reused pid is never taken for it. */
+/** The process of a VMM: known by pid and start time, so that a reused pid is never taken for it. */
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
@@ -30,7 +30,7 @@ export function processStat(pid: number): ProcessStat | null {
   }
 }
 
-export class QemuProcess {
+export class VmmProcess {
   readonly pid: number;
   readonly startTime: string;
   readonly #child: ChildProcess | null;

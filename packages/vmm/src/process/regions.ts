@@ -1,9 +1,10 @@
-/** Guest memory of a QEMU process, as seen from the agent: a memfd that both hold. */
+/** Guest memory of a VMM, as seen from the agent: a memfd that both hold. */
 import { closeSync, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { type GuestMemory, native } from '@drover/native';
 import { vmmErrors } from '../errors.js';
-import { REGION_ID } from './command-line.js';
 
+/** All of a guest's memory is one region, by this name. */
+export const REGION_ID = 'ram0';
 const MIB = 1024n * 1024n;
 
 /** Makes the memfd of a new VMM; the caller closes it by `native().closeFd`. The name shows in /proc/PID/maps. */
