@@ -44,6 +44,23 @@ export const hostAgentErrors = defineErrors({
     summary:
       'The ownership journal is damaged before its end, so ownership is not certain. Restore the file; never delete it while guests run.',
   },
+  'journal-missing': {
+    status: 500,
+    retryable: false,
+    summary:
+      'There are instances but no ownership journal, so nobody can say which of them this host may run. Restore the file from a copy.',
+  },
+  'journal-version-unknown': {
+    status: 500,
+    retryable: false,
+    summary: 'A newer release has written the ownership journal. Start that release on the state directory.',
+  },
+  'journal-of-another-host': {
+    status: 500,
+    retryable: false,
+    summary:
+      'The ownership journal belongs to another host than the state directory. Put back the right one.',
+  },
   'journal-step-refused': {
     status: 409,
     retryable: false,

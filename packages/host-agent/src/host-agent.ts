@@ -67,7 +67,7 @@ export interface AgentParts {
 
 /**
  * Errors: `agent-options-invalid`, `peer-versions-invalid`, `state-directory-in-use`, `state-directory-unusable`, `run-directory-unusable`,
- * `run-directory-too-long`, `journal-damaged`, `instance-record-damaged`, `listen-address-in-use`, `listen-failed`. On failure nothing is
+ * `run-directory-too-long`, `journal-damaged`, `journal-missing`, `journal-version-unknown`, `journal-of-another-host`, `journal-write-failed`, `instance-record-damaged`, `listen-address-in-use`, `listen-failed`. On failure nothing is
  * left listening or locked. A host without QEMU is no failure: GET /host says what is missing.
  */
 export async function startHostAgent(
@@ -95,7 +95,10 @@ async function open(
   undo.push(() => state.close());
   const runDirectory = await RunDirectory.open(options.runDir, state.hostId);
   undo.push(() => runDirectory.close());
-  const journal = await OwnershipJournal.open(state.journalFile);
+  const journal = await OwnershipJournal.open(state.journalFile, {
+    hostId: state.hostId,
+    mayBegin: !(await state.hasInstances()),
+  });
   undo.push(() => journal.close());
   if (journal.wasTorn) logger.warn('the last line of the ownership journal was torn by a crash and is cut');
   const registry = new InstanceRegistry(state.instances, logger);

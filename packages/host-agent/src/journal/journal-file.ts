@@ -2,11 +2,10 @@
  * The journal's file: an open descriptor into preallocated space, whose writes return once they are on the disk, so that an append costs
  * one call.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hostAgentErrors } from '../errors.js';
-import { syncDirectory, writeFileAtomic } from '../storage/atomic-file.js';
+import { removeTemporaries, writeFileAtomic } from '../storage/atomic-file.js';
+import type { Disk, DiskFile } from '../storage/disk.js';
 import { isSystemError } from '../storage/state-directory.js';
 import { parseJournal } from './parse.js';
 import { encodeLine } from './record.js';
@@ -14,16 +13,13 @@ import { encodeLine } from './record.js';
 /** Zeros are written this far ahead, bytes: a sync within them changes no metadata of the file. */
 const PREALLOCATE_BYTES = 64 * 1024;
 
-/** Reading and writing; every write is synced as by fdatasync before it returns. */
-const SYNCED = constants.O_RDWR | constants.O_DSYNC;
-
 export class JournalFile {
   readonly path: string;
   /** Documents found at opening, header first. */
   readonly documents: readonly unknown[];
   /** True when a crash had torn the last line; it was cut. */
   readonly wasTorn: boolean;
-  readonly #handle: FileHandle;
+  readonly #handle: DiskFile;
   #end: number;
   #allocated: number;
   #queue: Promise<void> = Promise.resolve();
@@ -31,7 +27,7 @@ export class JournalFile {
 
   private constructor(
     path: string,
-    handle: FileHandle,
+    handle: DiskFile,
     parsed: { documents: readonly unknown[]; end: number; torn: boolean },
     allocated: number,
   ) {
@@ -48,18 +44,23 @@ export class JournalFile {
     return this.#end;
   }
 
-  /** Opens the file, or makes it with `header`. Errors: `journal-damaged`, `journal-write-failed`. */
-  static async open(path: string, header: object): Promise<JournalFile> {
-    let handle: FileHandle;
+  /**
+   * Opens the file. Where there is none, `begin` says with which documents it is made, or throws. Errors: `journal-damaged`,
+   * `journal-write-failed`, and what `begin` throws.
+   */
+  static async open(path: string, disk: Disk, begin: () => readonly object[]): Promise<JournalFile> {
+    let handle: DiskFile;
     try {
-      handle = await open(path, SYNCED);
+      // A compaction that was interrupted, or a first start.
+      await removeTemporaries(dirname(path), disk);
+      handle = await disk.openSynced(path);
     } catch (thrown) {
       if (!isSystemError(thrown) || thrown.code !== 'ENOENT') throw writeFailed(path, thrown);
-      await JournalFile.replace(path, [header]);
-      handle = await open(path, SYNCED);
+      await JournalFile.replace(path, disk, begin());
+      handle = await disk.openSynced(path);
     }
     try {
-      const bytes = await handle.readFile();
+      const bytes = await handle.readAll();
       const parsed = parseJournal(bytes);
       if (parsed.kind === 'damaged') throw damaged(path, `${parsed.reason} (at byte ${parsed.offset})`);
       if (parsed.torn) {
@@ -67,8 +68,8 @@ export class JournalFile {
         await handle.sync();
       }
       const file = new JournalFile(path, handle, parsed, parsed.torn ? parsed.end : bytes.length);
-      await file.#preallocate();
-      await syncDirectory(dirname(path));
+      await file.#preallocateQuietly();
+      await disk.syncDirectory(dirname(path));
       return file;
     } catch (thrown) {
       await handle.close();
@@ -77,9 +78,9 @@ export class JournalFile {
   }
 
   /** Replaces the file by these documents, atomically. Only while nobody has it open. */
-  static async replace(path: string, documents: readonly object[]): Promise<void> {
+  static async replace(path: string, disk: Disk, documents: readonly object[]): Promise<void> {
     try {
-      await writeFileAtomic(path, Buffer.concat(documents.map(encodeLine)).toString('utf8'));
+      await writeFileAtomic(path, Buffer.concat(documents.map(encodeLine)), disk);
     } catch (cause) {
       throw writeFailed(path, cause);
     }
@@ -107,7 +108,7 @@ export class JournalFile {
   async #write(line: Buffer): Promise<void> {
     if (this.#failure !== null) throw writeFailed(this.path, this.#failure);
     try {
-      await this.#handle.write(line, 0, line.length, this.#end);
+      await this.#handle.write(line, this.#end);
       this.#end += line.length;
     } catch (cause) {
       this.#failure = cause;
@@ -124,7 +125,7 @@ export class JournalFile {
     if (this.#allocated - this.#end >= PREALLOCATE_BYTES / 4) return;
     const from = Math.max(this.#allocated, this.#end);
     const zeros = Buffer.alloc(this.#end + PREALLOCATE_BYTES - from);
-    await this.#handle.write(zeros, 0, zeros.length, from);
+    await this.#handle.write(zeros, from);
     await this.#handle.sync();
     this.#allocated = from + zeros.length;
   }

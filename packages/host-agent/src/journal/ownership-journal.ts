@@ -6,8 +6,19 @@
  */
 import type { z } from 'zod';
 import { hostAgentErrors } from '../errors.js';
+import { type Disk, nodeDisk } from '../storage/disk.js';
 import { damaged, JournalFile } from './journal-file.js';
-import { journalEntry, journalHeader, toDocument } from './record.js';
+import {
+  BINDING_INSTANCE,
+  bindingEntry,
+  compactedHeader,
+  firstHeader,
+  JOURNAL_VERSION,
+  journalEntry,
+  journalEnvelope,
+  journalHeader,
+  toDocument,
+} from './record.js';
 import { isFinished, type OwnershipEntry, type Role, spendsEpoch, step } from './states.js';
 
 const COMPACT_BYTES = 1 << 20;
@@ -18,6 +29,17 @@ interface State {
   /** Highest epoch known to be spent, by instance. */
   readonly epochs: Map<string, bigint>;
   nextSequence: number;
+  /** The journal says whose it is. */
+  bound: boolean;
+}
+
+export interface JournalOptions {
+  /** The host that the state directory belongs to. */
+  readonly hostId: string;
+  /** False where there must be a journal, for there are instances: one that is made anew would say that nothing was ever given away. */
+  readonly mayBegin?: boolean;
+  readonly compactBytes?: number;
+  readonly disk?: Disk;
 }
 
 export class OwnershipJournal {
@@ -32,33 +54,28 @@ export class OwnershipJournal {
     this.wasTorn = wasTorn;
   }
 
-  /** Errors: `journal-damaged`, `journal-write-failed`. */
-  static async open(path: string, options: { compactBytes?: number } = {}): Promise<OwnershipJournal> {
-    const file = await JournalFile.open(path, header(1));
+  /** Errors: `journal-damaged`, `journal-missing`, `journal-version-unknown`, `journal-of-another-host`, `journal-write-failed`. */
+  static async open(path: string, options: JournalOptions): Promise<OwnershipJournal> {
+    const { hostId, disk = nodeDisk, mayBegin = true } = options;
+    const begin = () => {
+      if (!mayBegin) throw missing(path);
+      return [firstHeader(), toDocument(bindingEntry(hostId), 1, new Date().toISOString())];
+    };
+    let file = await JournalFile.open(path, disk, begin);
+    const { wasTorn } = file;
     try {
-      const state = replay(path, file.documents);
-      if (file.length <= (options.compactBytes ?? COMPACT_BYTES)) {
-        return new OwnershipJournal(file, state, file.wasTorn);
+      let state = replay(path, file.documents, hostId);
+      if (file.length > (options.compactBytes ?? COMPACT_BYTES)) {
+        await file.close();
+        await JournalFile.replace(path, disk, compacted(state, hostId));
+        file = await JournalFile.open(path, disk, () => {
+          throw missing(path);
+        });
+        state = replay(path, file.documents, hostId);
       }
-    } catch (thrown) {
-      await file.close();
-      throw thrown;
-    }
-    await file.close();
-    return OwnershipJournal.#compacted(path, file);
-  }
-
-  static async #compacted(path: string, old: JournalFile): Promise<OwnershipJournal> {
-    const { entries, nextSequence } = replay(path, old.documents);
-    const at = new Date().toISOString();
-    const kept = [...entries.values()];
-    await JournalFile.replace(path, [
-      header(nextSequence),
-      ...kept.map((entry, index) => toDocument(entry, nextSequence + index, at, true)),
-    ]);
-    const file = await JournalFile.open(path, header(1));
-    try {
-      return new OwnershipJournal(file, replay(path, file.documents), old.wasTorn);
+      const journal = new OwnershipJournal(file, state, wasTorn);
+      if (!state.bound) await journal.#append(bindingEntry(hostId));
+      return journal;
     } catch (thrown) {
       await file.close();
       throw thrown;
@@ -74,6 +91,12 @@ export class OwnershipJournal {
   }
 
   async #write(wanted: OwnershipEntry): Promise<void> {
+    if (wanted.instanceId === BINDING_INSTANCE) {
+      throw hostAgentErrors.error(
+        'journal-step-refused',
+        `Migration ${wanted.migrationId} names ${BINDING_INSTANCE}, which is no instance's id.`,
+      );
+    }
     const current = this.find(wanted.role, wanted.migrationId);
     const outcome = step(current, wanted, this.knownEpoch(wanted.instanceId));
     if (outcome.kind === 'already') return;
@@ -83,10 +106,14 @@ export class OwnershipJournal {
         `Migration ${wanted.migrationId} of instance ${wanted.instanceId} cannot go on: ${outcome.reason}.`,
       );
     }
+    await this.#append(wanted);
+  }
+
+  async #append(entry: OwnershipEntry): Promise<void> {
     const sequence = this.#state.nextSequence;
     this.#state.nextSequence += 1;
-    await this.#file.append(toDocument(wanted, sequence, new Date().toISOString()));
-    apply(this.#state, wanted);
+    await this.#file.append(toDocument(entry, sequence, new Date().toISOString()));
+    apply(this.#state, entry);
   }
 
   /** The last entry of a migration in a role. */
@@ -116,10 +143,19 @@ export class OwnershipJournal {
   }
 }
 
-function replay(path: string, documents: readonly unknown[]): State {
+/** Throws `journal-damaged`, `journal-version-unknown` or `journal-of-another-host`. */
+function replay(path: string, documents: readonly unknown[], hostId: string): State {
   const [first, ...rest] = documents;
+  const { version } = check(path, journalEnvelope, first, 'the first line');
+  if (version > JOURNAL_VERSION) throw newer(path, version);
   const head = check(path, journalHeader, first, 'the first line');
-  const state: State = { entries: new Map(), epochs: new Map(), nextSequence: head.firstSequence };
+  if (head.version === 2 && head.hostId !== hostId) throw ofAnotherHost(path, head.hostId, hostId);
+  const state: State = {
+    entries: new Map(),
+    epochs: new Map(),
+    nextSequence: head.firstSequence,
+    bound: head.version === 2,
+  };
   for (const document of rest) {
     const line = check(path, journalEntry, document, `entry ${state.nextSequence}`);
     if (line.seq !== state.nextSequence) {
@@ -133,6 +169,10 @@ function replay(path: string, documents: readonly unknown[]): State {
       state: line.state,
       epoch: BigInt(line.epoch),
     };
+    if (entry.instanceId === BINDING_INSTANCE) {
+      if (entry.migrationId !== hostId) throw ofAnotherHost(path, entry.migrationId, hostId);
+      state.bound = true;
+    }
     if (line.checkpoint !== true) {
       const current = state.entries.get(key(entry.role, entry.migrationId)) ?? null;
       const outcome = step(current, entry, state.epochs.get(entry.instanceId) ?? 0n);
@@ -162,6 +202,33 @@ function key(role: Role, migrationId: string): string {
   return `${role} ${migrationId}`;
 }
 
-function header(firstSequence: number): object {
-  return { schema: 'drover.ownership-journal', version: 1, firstSequence };
+/** One line for each migration and role, under a header that names the host; so the binding entry of version 1 is not needed. */
+function compacted({ entries, nextSequence }: State, hostId: string): object[] {
+  const at = new Date().toISOString();
+  const kept = [...entries.values()].filter(({ instanceId }) => instanceId !== BINDING_INSTANCE);
+  return [
+    compactedHeader(hostId, nextSequence),
+    ...kept.map((entry, index) => toDocument(entry, nextSequence + index, at, true)),
+  ];
+}
+
+function newer(path: string, version: number) {
+  return hostAgentErrors.error(
+    'journal-version-unknown',
+    `The ownership journal ${path} has version ${version} and this release reads up to ${JOURNAL_VERSION}: a newer release has written it. Start that release on this state directory; nothing was changed, and guests run on.`,
+  );
+}
+
+function ofAnotherHost(path: string, theirs: string, ours: string) {
+  return hostAgentErrors.error(
+    'journal-of-another-host',
+    `The ownership journal ${path} belongs to host ${theirs} and this state directory to host ${ours}. Put back the journal of this host; another one's says nothing about the guests here.`,
+  );
+}
+
+function missing(path: string) {
+  return hostAgentErrors.error(
+    'journal-missing',
+    `The ownership journal ${path} is not there, but instances of this host are. Restore it from a copy; without it nobody can say which of them this host may run.`,
+  );
 }

@@ -20,12 +20,62 @@ const entryFields = {
   checkpoint: z.literal(true).optional(),
 };
 
-export const journalHeader = z.strictObject({
-  schema: z.literal('drover.ownership-journal'),
-  version: z.literal(1),
-  /** Sequence of the first entry in this file. */
-  firstSequence: z.int().min(1),
-});
+const SCHEMA = 'drover.ownership-journal';
+/** Newest version of the format; all before it are read. */
+export const JOURNAL_VERSION = 2;
+
+/** What every version of the header has: enough to refuse by name what is not known. */
+export const journalEnvelope = z.object({ schema: z.literal(SCHEMA), version: z.int().min(1) });
+
+/**
+ * | version | the host that the journal belongs to |
+ * | --- | --- |
+ * | 1 | in a {@link bindingEntry}, or nowhere where release 0.1 alone has written |
+ * | 2 | in the header |
+ *
+ * A journal begins in version 1, which release 0.1 reads after a rollback, and becomes version 2 when it is compacted.
+ */
+export const journalHeader = z.discriminatedUnion('version', [
+  z.strictObject({
+    schema: z.literal(SCHEMA),
+    version: z.literal(1),
+    /** Sequence of the first entry in this file. */
+    firstSequence: z.int().min(1),
+  }),
+  z.strictObject({
+    schema: z.literal(SCHEMA),
+    version: z.literal(2),
+    hostId: z.uuid(),
+    firstSequence: z.int().min(1),
+  }),
+]);
+
+/** The header of a journal that begins. */
+export function firstHeader(): object {
+  return { schema: SCHEMA, version: 1, firstSequence: 1 };
+}
+
+/** The header of a journal that was compacted. */
+export function compactedHeader(hostId: string, firstSequence: number): object {
+  return { schema: SCHEMA, version: 2, hostId, firstSequence };
+}
+
+/** The instance of every {@link bindingEntry}; no guest ever has this id. */
+export const BINDING_INSTANCE = '64726f76-6572-4000-8000-686f73746964';
+
+/**
+ * Binds a journal of version 1 to its host. To release 0.1 it is a migration that ended before it began, which it keeps for good
+ * and which nobody asks about; so a journal that went back to that release and came again is still bound.
+ */
+export function bindingEntry(hostId: string): OwnershipEntry {
+  return {
+    role: 'destination',
+    migrationId: hostId,
+    instanceId: BINDING_INSTANCE,
+    state: 'aborted',
+    epoch: 0n,
+  };
+}
 
 export const journalEntry = z.discriminatedUnion('role', [
   z.strictObject({

@@ -1,39 +1,40 @@
 /** Files that are either the old or the new one after a crash, never a mixture. */
 import { randomUUID } from 'node:crypto';
-import { open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-
-/** Makes renames and creations in `directory` durable. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
+import { type Disk, nodeDisk } from './disk.js';
 
 /** Replaces `path` with `text`: temporary file in the same directory, sync, rename, sync of the directory. */
-export async function writeFileAtomic(path: string, text: string): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  text: string | Uint8Array,
+  disk: Disk = nodeDisk,
+): Promise<void> {
   const directory = dirname(path);
   const temporary = join(directory, `.${basename(path)}.${randomUUID()}.tmp`);
   try {
-    const handle = await open(temporary, 'wx', 0o600);
+    const file = await disk.create(temporary);
     try {
-      await handle.writeFile(text);
-      await handle.sync();
+      await file.write(Buffer.from(text), 0);
+      await file.sync();
     } finally {
-      await handle.close();
+      await file.close();
     }
-    await rename(temporary, path);
+    await disk.rename(temporary, path);
   } catch (thrown) {
-    await unlink(temporary).catch(() => undefined);
+    await disk.remove(temporary).catch(() => undefined);
     throw thrown;
   }
-  await syncDirectory(directory);
+  await disk.syncDirectory(directory);
 }
 
 /** Whether a name in a directory is what a crash left of {@link writeFileAtomic}. */
 export function isTemporaryName(name: string): boolean {
   return name.startsWith('.') && name.endsWith('.tmp');
+}
+
+/** Removes what a crash left of atomic writes in a directory that nobody else writes to. */
+export async function removeTemporaries(directory: string, disk: Disk = nodeDisk): Promise<void> {
+  for (const name of await disk.list(directory)) {
+    if (isTemporaryName(name)) await disk.remove(join(directory, name));
+  }
 }

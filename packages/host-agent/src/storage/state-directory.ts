@@ -4,7 +4,7 @@
  * ```
  * agent.lock                     held while the agent runs
  * host.json                      {"hostId"}
- * journal/ownership.log          who may run what; see ../journal
+ * journal/ownership.log          who may run what; see ../journal. Bound to the host: another's is refused
  * instances/<id>/instance.json   spec, VMM record, epoch, generation, life
  * instances/<id>/serial.log      console log, written by the VMM
  * migrations/<id>.json           the view with its report, kept for good
@@ -12,7 +12,7 @@
  * ```
  */
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { native } from '@drover/native';
 import { z } from 'zod';
@@ -70,6 +70,11 @@ export class StateDirectory {
 
   get migrations(): string {
     return join(this.path, 'migrations');
+  }
+
+  /** Whether an instance was ever recorded here and not removed again. */
+  async hasInstances(): Promise<boolean> {
+    return (await readdir(this.instances)).length > 0;
   }
 
   /** Gives up the lock. */

@@ -4,63 +4,20 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OwnershipJournal } from '../../src/journal/ownership-journal.js';
-import { OWNERSHIP_STEPS, type OwnershipEntry, type Role } from '../../src/journal/states.js';
+import type { OwnershipEntry } from '../../src/journal/states.js';
 import { temporaryDirectory } from '../support/directory.js';
+import { keyOf, type Model, modelOf, walk } from './walk.js';
 
-const INSTANCES = [randomUUID(), randomUUID()];
-
-/** What the journal says, as a naive list. */
-type Model = Map<string, OwnershipEntry>;
-const keyOf = (role: Role, migrationId: string) => `${role} ${migrationId}`;
-
-/** A walk through the table: what `choices` pick is always allowed. */
-function walk(choices: readonly number[]): OwnershipEntry[] {
-  const model: Model = new Map();
-  const migrations = [randomUUID(), randomUUID(), randomUUID()];
-  const taken: OwnershipEntry[] = [];
-  let spent = 1n;
-  for (const choice of choices) {
-    const which = choice % migrations.length;
-    const migrationId = migrations[which] ?? '';
-    const instanceId = INSTANCES[which % INSTANCES.length] ?? '';
-    const role: Role = which === 0 ? 'source' : 'destination';
-    const current = model.get(keyOf(role, migrationId));
-    const open = OWNERSHIP_STEPS.filter(
-      (each) => each.role === role && each.from === (current?.state ?? null),
-    );
-    const next = open[Math.floor(choice / 7) % open.length];
-    if (!next) {
-      migrations[which] = randomUUID();
-      continue;
-    }
-    const before = current?.epoch ?? 0n;
-    if (current === undefined || next.epoch === 'greater') spent += 2n;
-    const epoch =
-      current === undefined || next.epoch === 'greater'
-        ? spent
-        : next.epoch === 'one-more'
-          ? before + 1n
-          : before;
-    if (epoch > spent) spent = epoch;
-    const entry: OwnershipEntry = { role, migrationId, instanceId, state: next.to, epoch };
-    model.set(keyOf(role, migrationId), entry);
-    taken.push(entry);
-  }
-  return taken;
-}
-
-function modelOf(entries: readonly OwnershipEntry[]): Model {
-  return new Map(entries.map((entry) => [keyOf(entry.role, entry.migrationId), entry]));
-}
+const HOST = randomUUID();
 
 async function written(path: string, entries: readonly OwnershipEntry[]): Promise<void> {
-  const journal = await OwnershipJournal.open(path);
+  const journal = await OwnershipJournal.open(path, { hostId: HOST });
   for (const entry of entries) await journal.write(entry);
   await journal.close();
 }
 
 async function read(path: string, all: readonly OwnershipEntry[]): Promise<Model> {
-  const journal = await OwnershipJournal.open(path);
+  const journal = await OwnershipJournal.open(path, { hostId: HOST });
   try {
     const found: Model = new Map();
     for (const { role, migrationId } of all) {
@@ -95,31 +52,13 @@ describe('the ownership journal', () => {
     );
   });
 
-  it('says after a crash in the last write, cut at any byte, what was synced before it', async () => {
-    const path = join(temporaryDirectory(), 'ownership.log');
-    const entries = walk([0, 7, 1, 8, 15, 2, 0]);
-    await written(path, entries);
-    const bytes = readFileSync(path);
-    const ends = lineEnds(bytes);
-    const [headerEnd = 0] = ends;
-    for (let cut = headerEnd; cut <= (ends.at(-1) ?? 0); cut += 1) {
-      const complete = ends.filter((end) => end <= cut).length - 1;
-      const expected = modelOf(entries.slice(0, complete));
-      // Both forms that a crash leaves: the file ends there, or preallocated zeros follow.
-      writeFileSync(path, bytes.subarray(0, cut));
-      expect(await read(path, entries), `truncated at ${cut}`).toEqual(expected);
-      writeFileSync(path, Buffer.concat([bytes.subarray(0, cut), Buffer.alloc(bytes.length - cut)]));
-      expect(await read(path, entries), `zeros from ${cut}`).toEqual(expected);
-    }
-  });
-
   it('goes on after a torn tail as if the torn write had never been asked for', async () => {
     const path = join(temporaryDirectory(), 'ownership.log');
     const entries = walk([0, 7, 14]);
     await written(path, entries);
     const end = lineEnds(readFileSync(path)).at(-1) ?? 0;
     truncateSync(path, end - 5);
-    const journal = await OwnershipJournal.open(path);
+    const journal = await OwnershipJournal.open(path, { hostId: HOST });
     expect(journal.wasTorn).toBe(true);
     await journal.write(entries.at(-1) as OwnershipEntry);
     await journal.close();
@@ -138,7 +77,9 @@ describe('the ownership journal', () => {
         const damaged = Buffer.from(bytes);
         damaged[at] = (damaged[at] ?? 0) ^ (1 << bit);
         writeFileSync(path, damaged);
-        await expect(OwnershipJournal.open(path)).rejects.toMatchObject({ code: 'journal-damaged' });
+        await expect(OwnershipJournal.open(path, { hostId: HOST })).rejects.toMatchObject({
+          code: 'journal-damaged',
+        });
       }),
       { numRuns: 200 },
     );
@@ -151,7 +92,9 @@ describe('the ownership journal', () => {
     const end = lineEnds(bytes).at(-1) ?? 0;
     bytes[end - 20] = 0x78;
     writeFileSync(path, bytes);
-    await expect(OwnershipJournal.open(path)).rejects.toMatchObject({ code: 'journal-damaged' });
+    await expect(OwnershipJournal.open(path, { hostId: HOST })).rejects.toMatchObject({
+      code: 'journal-damaged',
+    });
   });
 
   it('refuses a file from which an entry in the middle is missing', async () => {
@@ -160,7 +103,7 @@ describe('the ownership journal', () => {
     const bytes = readFileSync(path);
     const [, from = 0, to = 0] = lineEnds(bytes);
     writeFileSync(path, Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)]));
-    await expect(OwnershipJournal.open(path)).rejects.toMatchObject({
+    await expect(OwnershipJournal.open(path, { hostId: HOST })).rejects.toMatchObject({
       code: 'journal-damaged',
       message: expect.stringContaining('is missing'),
     });
@@ -168,7 +111,7 @@ describe('the ownership journal', () => {
 
   it('lets only one of a COMMIT and an ABORT that arrive together through (R1)', async () => {
     const path = join(temporaryDirectory(), 'ownership.log');
-    const journal = await OwnershipJournal.open(path);
+    const journal = await OwnershipJournal.open(path, { hostId: HOST });
     const base = {
       role: 'destination',
       migrationId: randomUUID(),
@@ -188,7 +131,7 @@ describe('the ownership journal', () => {
 
   it('writes nothing for a step that it refuses', async () => {
     const path = join(temporaryDirectory(), 'ownership.log');
-    const journal = await OwnershipJournal.open(path);
+    const journal = await OwnershipJournal.open(path, { hostId: HOST });
     const before = readFileSync(path);
     const wanted = {
       role: 'source',
@@ -208,7 +151,7 @@ describe('the ownership journal', () => {
     const entries = walk([0, 7, 14, 1, 8, 15, 22, 2, 9, 16]);
     await written(path, entries);
     const before = lineEnds(readFileSync(path)).length;
-    const compacted = await OwnershipJournal.open(path, { compactBytes: 0 });
+    const compacted = await OwnershipJournal.open(path, { hostId: HOST, compactBytes: 0 });
     await compacted.close();
     expect(lineEnds(readFileSync(path)).length).toBeLessThan(before);
     expect(await read(path, entries)).toEqual(modelOf(entries));
@@ -225,7 +168,7 @@ describe('the ownership journal', () => {
 
   it('lists what still asks something of the host', async () => {
     const path = join(temporaryDirectory(), 'ownership.log');
-    const journal = await OwnershipJournal.open(path);
+    const journal = await OwnershipJournal.open(path, { hostId: HOST });
     const base = { migrationId: randomUUID(), instanceId: randomUUID() };
     await journal.write({ ...base, role: 'source', state: 'owned', epoch: 1n });
     await journal.write({ ...base, role: 'source', state: 'relinquished', epoch: 2n });

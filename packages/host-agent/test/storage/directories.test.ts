@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { writeFileAtomic } from '../../src/storage/atomic-file.js';
 import { RunDirectory } from '../../src/storage/run-directory.js';
 import { StateDirectory } from '../../src/storage/state-directory.js';
@@ -29,6 +33,19 @@ describe('the state directory', () => {
     await (await StateDirectory.open(path)).close();
   });
 
+  it('refuses a second agent process, and lets one in once the first was killed (R1, R11)', async () => {
+    const path = join(temporaryDirectory(), 'state');
+    const first = hold(path);
+    expect(await first.said).toMatch(/^holds /);
+    expect(await hold(path).said).toBe('refused state-directory-in-use');
+    first.process.kill('SIGKILL');
+    await once(first.process, 'exit');
+    const third = hold(path);
+    expect(await third.said).toBe(await first.said);
+    third.process.kill('SIGKILL');
+    await once(third.process, 'exit');
+  });
+
   it('says in one sentence why a directory cannot be used', async () => {
     const file = join(temporaryDirectory(), 'file');
     writeFileSync(file, '');
@@ -45,6 +62,15 @@ describe('the state directory', () => {
     await expect(StateDirectory.open(path)).rejects.toMatchObject({ code: 'state-directory-unusable' });
   });
 });
+
+/** A process that opens the state directory; `said` is its one line. */
+function hold(path: string) {
+  const program = fileURLToPath(new URL('state-directory-holder.mjs', import.meta.url));
+  const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const said = once(createInterface(child.stdout), 'line').then(([line]) => String(line));
+  return { process: child, said };
+}
 
 describe('the run directory', () => {
   it('refuses a path under which unix sockets would not fit', async () => {

@@ -33,7 +33,37 @@ const view = {
   endedAt: new Date().toISOString(),
 } as const;
 
+/** What release 0.1 reads of the ownership journal: of the first line, and of every other. */
+const headerOf01 = z.strictObject({
+  schema: z.literal('drover.ownership-journal'),
+  version: z.literal(1),
+  firstSequence: z.int().min(1),
+});
+const entryOf01 = z.strictObject({
+  seq: z.int().min(1),
+  at: z.iso.datetime(),
+  role: z.enum(['source', 'destination']),
+  state: z.enum(['owned', 'relinquished', 'done', 'taken-back', 'preparing', 'ready', 'aborted']),
+  migrationId: z.uuid(),
+  instanceId: z.uuid(),
+  epoch: z.string().regex(/^(0|[1-9][0-9]{0,19})$/),
+  checkpoint: z.literal(true).optional(),
+});
+
 describe('what this release stores', () => {
+  it('of ownership is what release 0.1 reads, until the journal is compacted', async () => {
+    const test = await startTestAgent();
+    await test.agent.close();
+    const path = join(test.root, 'state', 'journal', 'ownership.log');
+    const text = readFileSync(path, 'utf8');
+    const [header, ...entries] = text
+      .slice(0, text.lastIndexOf('\n'))
+      .split('\n')
+      .map((line) => JSON.parse(line.slice(9)));
+    expect(headerOf01.parse(header).version).toBe(1);
+    expect(entries.map((entry) => entryOf01.parse(entry).state)).toEqual(['aborted']);
+  });
+
   it('of an instance without new features is what release 0.1 reads (R8)', async () => {
     const test = await startTestAgent();
     const { id } = await test.client.createInstance({ spec: spec('web-1') });

@@ -22,7 +22,8 @@ export async function interruptedAt(
   { migrationId = randomUUID() as string, peer = NOBODY } = {},
 ): Promise<string> {
   const state = join(test.root, 'state');
-  const journal = await OwnershipJournal.open(join(state, 'journal', 'ownership.log'));
+  const { hostId } = JSON.parse(readFileSync(join(state, 'host.json'), 'utf8'));
+  const journal = await OwnershipJournal.open(join(state, 'journal', 'ownership.log'), { hostId });
   for (const [each, epoch] of states) {
     await journal.write({ role, migrationId, instanceId: instance.id, state: each, epoch });
   }
