@@ -22,8 +22,10 @@ import {
 } from '@drover/protocol/agent';
 import { type Compatibility, type HostV2, readCompatibility } from '@drover/types';
 import { z } from 'zod';
+import type { WatchOptions } from './event-connection.js';
+import { agentService } from './service.js';
 import { Transport, type TransportOptions } from './transport.js';
-import { type WatchOptions, watchMigration } from './watch.js';
+import { watchMigration } from './watch.js';
 
 type Endpoints = typeof agentEndpoints;
 type DocumentOf<K extends AgentEndpointName> = Endpoints[K]['response'] extends z.ZodType
@@ -35,11 +37,11 @@ export interface CallOptions {
 }
 
 export class AgentClient {
-  readonly #transport: Transport;
+  readonly #transport: Transport<AgentApiVersion>;
 
   /** Errors: `agent-url-invalid`. */
   constructor(options: TransportOptions) {
-    this.#transport = new Transport(options);
+    this.#transport = new Transport(agentService, options);
   }
 
   /** Base URL, without a slash at its end. */

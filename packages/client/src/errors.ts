@@ -29,11 +29,44 @@ export const clientErrors = defineErrors({
     retryable: false,
     summary: 'The URL of an agent is not an http or https URL.',
   },
+  'control-plane-unreachable': {
+    status: 503,
+    retryable: true,
+    summary:
+      'No connection to the control plane could be made. Check the URL, and that the control plane runs there.',
+  },
+  'control-plane-timeout': {
+    status: 504,
+    retryable: true,
+    summary:
+      'The control plane did not answer in time. Look at its log; the request may still have been carried out.',
+  },
+  'control-plane-response-invalid': {
+    status: 502,
+    retryable: false,
+    summary:
+      'What answered does not speak the public API of this version. Check the URL (an agent has another one) and both releases.',
+  },
+  'control-plane-version-unsupported': {
+    status: 502,
+    retryable: false,
+    summary:
+      'The control plane serves no version of the public API that this client speaks; the message lists both. Upgrade the older one.',
+  },
+  'control-plane-url-invalid': {
+    status: 400,
+    retryable: false,
+    summary: 'The URL of a control plane is not an http or https URL.',
+  },
 });
 
-/** An error that the agent itself answered: its code, its sentence, its HTTP status. */
+/** An error that the service itself answered: its code, its sentence, its HTTP status. */
 export class ApiError extends DroverError {
-  constructor({ code, message, retryable }: ErrorBody, status: number) {
+  /** How long it wants to be left alone, ms; null where it did not say. */
+  readonly retryAfterMs: number | null;
+
+  constructor({ code, message, retryable }: ErrorBody, status: number, retryAfterMs: number | null = null) {
     super(code, { status, retryable, summary: '' }, message);
+    this.retryAfterMs = retryAfterMs;
   }
 }

@@ -1,6 +1,5 @@
-import { quoteBriefly } from '@drover/types';
 import type { PathParameter } from '../endpoint.js';
-import { protocolErrors } from '../errors.js';
+import { fillPath } from '../endpoint-path.js';
 import { agentEndpoints } from './versions.js';
 
 export type AgentEndpointName = keyof typeof agentEndpoints;
@@ -18,19 +17,7 @@ export function agentPath<Name extends AgentEndpointName>(
   endpoint: Name,
   params: AgentPathParameters<Name>,
 ): string {
-  const values = params as Readonly<Record<string, string>>;
-  return agentEndpoints[endpoint].path.replace(/\{(\w+)\}/g, (_, parameter: string) => {
-    const value = Object.hasOwn(values, parameter) ? values[parameter] : undefined;
-    // A URL parser takes "." and ".." for steps in the path, escaped or not.
-    if (value === undefined || value === '' || value === '.' || value === '..') {
-      const given = quoteBriefly(value ?? '');
-      throw protocolErrors.error(
-        'path-parameter-invalid',
-        `${given} cannot be the ${parameter} of ${endpoint}.`,
-      );
-    }
-    return encodeURIComponent(value);
-  });
+  return fillPath(agentEndpoints[endpoint].path, endpoint, params);
 }
 
 /** A path of the contract as fastify writes it: `/instances/:instance`. */
