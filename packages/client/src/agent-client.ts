@@ -33,7 +33,7 @@ type DocumentOf<K extends AgentEndpointName> = Endpoints[K]['response'] extends 
   : never;
 
 export interface CallOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export class AgentClient {
