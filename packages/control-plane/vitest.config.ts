@@ -1,3 +1,3 @@
 import { packageTests } from '../../tools/vitest/config.mjs';
 
-export default packageTests(import.meta.url);
+export default packageTests(import.meta.url, { globalSetup: ['test/support/databases-setup.ts'] });

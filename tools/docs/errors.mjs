@@ -20,6 +20,7 @@ const tables = {
   'destination-agent': 'destinationErrors',
   'host-agent': 'hostAgentErrors',
   client: 'clientErrors',
+  'control-plane': 'controlPlaneErrors',
   cli: 'cliErrors',
 };
 

@@ -1,1 +1,1 @@
-export {};
+export { controlPlaneErrors } from './errors.js';
