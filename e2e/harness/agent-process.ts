@@ -23,6 +23,8 @@ export class AgentProcess {
   #build = thisCheckout;
   #child: ChildProcess | null = null;
   #ready: { url: string; peer: { host: string; port: number } } | null = null;
+  /** Of the first start, kept for every later one: who was told them must find the agent there again. */
+  #ports = { api: 0, peer: 0 };
 
   constructor(options: AgentProcessOptions) {
     this.#options = options;
@@ -69,7 +71,8 @@ export class AgentProcess {
       [
         ...prefix,
         ...['agent', '--name', name, '--state-dir', this.stateDirectory, '--run-dir', this.runDirectory],
-        ...['--listen', `${network.apiHost}:0`, '--peer-listen', `${network.peerHost}:0`],
+        ...['--listen', `${network.apiHost}:${this.#ports.api}`],
+        ...['--peer-listen', `${network.peerHost}:${this.#ports.peer}`],
       ],
       { stdio: ['ignore', 'pipe', log], env: { ...process.env, ...environment } },
     );
@@ -86,7 +89,14 @@ export class AgentProcess {
         reject(new Error(`agent ${name} ended with ${code}:\n${this.log().slice(-2000)}`));
       });
     });
-    this.#ready = JSON.parse(ready);
+    const { url, peer } = JSON.parse(ready);
+    this.#ready = { url, peer };
+    this.#ports = { api: Number(new URL(url).port), peer: peer.port };
+  }
+
+  /** Sends a signal and does not wait. */
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
   }
 
   /** From now on the agent is of this build: unless it was already, it is ended and started on the same directories. Guests go on (R11). */
@@ -116,6 +126,10 @@ export class AgentProcess {
     const kib = (field: string) =>
       Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? Number.NaN);
     return (kib('RssAnon') + kib('RssFile')) / 1024;
+  }
+
+  get directory(): string {
+    return this.#options.directory;
   }
 
   log(): string {

@@ -51,6 +51,18 @@ describe('the configuration of an agent', () => {
     expect(config['peer-versions']).toEqual([1, 2]);
   });
 
+  it('reads limits as numbers of the file and as digits of the environment and flags', async () => {
+    const config = await loadAgentConfig({
+      file: await file('keepalive-ms = 100\nsilence-ms = 300'),
+      environment: { DROVER_STALL_MS: '700' },
+      flags: { 'connect-ms': '900' },
+    });
+    expect(config).toMatchObject({
+      ...{ 'keepalive-ms': 100, 'silence-ms': 300, 'stall-ms': 700, 'connect-ms': 900 },
+      ...{ 'prepare-ms': 60_000, 'switchover-ms': 30_000, 'retry-ms': 5_000 },
+    });
+  });
+
   it.each([
     [
       'an unknown key of the file',
@@ -87,6 +99,20 @@ describe('the configuration of an agent', () => {
       {},
       { 'peer-versions': '1-2' },
       /^--peer-versions: is not a list of versions/,
+    ],
+    [
+      'a limit that is no number',
+      '',
+      {},
+      { 'stall-ms': '2s' },
+      /^--stall-ms: is not a number of milliseconds/,
+    ],
+    [
+      'a limit below 50 ms',
+      'stall-ms = 1',
+      {},
+      {},
+      /agent\.toml: stall-ms: is not a number of milliseconds from 50/,
     ],
     ['a relative directory', '', {}, { 'state-dir': 'x' }, /^--state-dir: is not an absolute path/],
     ['a file that is not TOML', 'name web', {}, {}, /agent\.toml is not TOML: .+ at line 1/],

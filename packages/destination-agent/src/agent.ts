@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type AnyControlChannel, acceptControl } from '@drover/protocol';
+import { type AnyControlChannel, acceptControl, type ControlChannelSettings } from '@drover/protocol';
 import type { Vmm } from '@drover/vmm';
 import { Conversation } from './conversation.js';
 import { DEFAULT_DESTINATION_DEADLINES, type DestinationDeadlines } from './deadlines.js';
@@ -15,6 +15,8 @@ export const MAX_CONTROL_CONNECTIONS = 128;
 export interface DestinationOptions extends Limits {
   /** Overrides of single deadlines; for tests and slow hosts. */
   readonly deadlines?: Partial<DestinationDeadlines>;
+  /** Signs of life, and how long a source may give none; the protocol's own where left out. */
+  readonly channel?: ControlChannelSettings;
 }
 
 /** The receiving half of a host agent: takes control connections, and holds the migrations that come in by them. */
@@ -42,7 +44,12 @@ export class DestinationAgent {
     }
     const { host } = this;
     const address = socket.remoteAddress ?? 'unknown';
-    const accepted = acceptControl({ socket, preamble, versions: this.options.peerVersions });
+    const accepted = acceptControl({
+      ...this.options.channel,
+      socket,
+      preamble,
+      versions: this.options.peerVersions,
+    });
     if (!accepted.ok) {
       host.logger.warn({ err: accepted.error, address }, 'a control connection was refused');
       return;

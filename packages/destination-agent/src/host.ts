@@ -34,6 +34,16 @@ export interface PrepareRequest {
   readonly signal: AbortSignal;
 }
 
+/** Where {@link DestinationHost.reached} is called: what has just happened. */
+export type DestinationStep =
+  | 'vmm-made'
+  | 'memory-received'
+  | 'loaded'
+  | 'ready-journaled'
+  | 'commit-received'
+  | 'owned-journaled'
+  | 'resumed';
+
 export type JournalOutcome = 'owned' | 'aborted' | 'ready' | 'preparing' | 'unknown';
 
 /**
@@ -88,4 +98,6 @@ export interface DestinationHost {
   ended(migrationId: string, ending: DestinationEnding): void;
   /** The source's report, after `ended` said completed; it may never come. */
   onReport(migrationId: string, report: MigrationReport): void;
+  /** For tests: waited for at each step. */
+  readonly reached?: ((step: DestinationStep) => Promise<void>) | undefined;
 }

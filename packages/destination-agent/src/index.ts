@@ -5,6 +5,7 @@ export type {
   DestinationEnding,
   DestinationHost,
   DestinationJournal,
+  DestinationStep,
   IncomingMigration,
   JournalOutcome,
   PrepareRequest,

@@ -60,6 +60,7 @@ export class Reception {
     const { deadlines, interruption, journal } = context;
     await journal.preparing(accepted.epoch);
     const vmm = await this.#makeVmm();
+    await context.host.reached?.('vmm-made');
     checkVmm(vmm, accepted);
     const receiver = this.#openReceiver(vmm);
     const token = randomBytes(32);
@@ -83,8 +84,11 @@ export class Reception {
     this.#enter('switchover');
     await this.#bulk(receiver.roundEnded(lastRound, deadlines.lastRoundMs));
     if (verify) await this.#compareDigests(channel, vmm);
+    await context.host.reached?.('memory-received');
     const loadMs = await this.#load(vmm, receiver);
+    await context.host.reached?.('loaded');
     await journal.ready(accepted.epoch);
+    await context.host.reached?.('ready-journaled');
     // Whoever called it off meanwhile was before READY was announced, so no COMMIT can be on its way.
     interruption.throwIfInterrupted();
     context.advance('loaded');

@@ -184,6 +184,7 @@ export class Session {
   async #takeOver(): Promise<Running> {
     const vmm = this.#vmm;
     if (!vmm) throw new Error('a session that is READY has a VMM');
+    await this.host.reached?.('commit-received');
     const startedAt = performance.now();
     if (this.#onDisk !== 'owned') {
       try {
@@ -200,8 +201,10 @@ export class Session {
       this.#advance('journaled');
       this.#ignoreVmm();
     }
+    await this.host.reached?.('owned-journaled');
     const journaledAt = performance.now();
     const resumed = await this.#resume(vmm);
+    await this.host.reached?.('resumed');
     const running = { journalMs: journaledAt - startedAt, resumeMs: performance.now() - journaledAt };
     this.#finishNow = () =>
       this.#finish({ kind: 'completed', epoch: this.identity.epoch, resumed: resumed === null });

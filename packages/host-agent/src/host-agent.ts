@@ -18,11 +18,13 @@ import { InstanceLifecycle } from './instances/lifecycle.js';
 import { InstanceRegistry } from './instances/registry.js';
 import { OwnershipJournal } from './journal/ownership-journal.js';
 import { AbortNotices } from './migrations/abort-notices.js';
+import type { Holds } from './migrations/holds.js';
 import { IncomingMigrations } from './migrations/incoming.js';
 import { OutgoingMigrations } from './migrations/outgoing.js';
 import { MigrationStore } from './migrations/store.js';
 import { type CompleteOptions, completeOptions, type HostAgentOptions } from './options.js';
 import { BulkRoutes } from './peers/bulk-routes.js';
+import { channelSettings, destinationDeadlines, sourceDeadlines } from './peers/limits.js';
 import { listenForPeers } from './peers/peer-server.js';
 import { adoptAll } from './restart/adopt.js';
 import { endOrphans } from './restart/orphans.js';
@@ -46,6 +48,8 @@ export interface HostAgentSurroundings {
   readonly logger: Logger;
   /** Default: QEMU and the machine. */
   readonly drivers?: readonly VmmDriver[];
+  /** For tests: holds migrations at their steps. */
+  readonly holds?: Holds | undefined;
 }
 
 /** What the API serves. */
@@ -86,7 +90,7 @@ export async function startHostAgent(
 
 async function open(
   options: CompleteOptions,
-  { logger, drivers = everyDriver(options, logger) }: HostAgentSurroundings,
+  { logger, drivers = everyDriver(options, logger), holds }: HostAgentSurroundings,
   undo: (() => Promise<void> | void)[],
 ): Promise<HostAgent> {
   const driver = allDrivers(drivers);
@@ -117,19 +121,31 @@ async function open(
     powerDownTimeoutMs,
     shutdown,
   });
-  const shared = { hostName: name, peerVersions, registry, lifecycle, journal, store, runDirectory, logger };
+  const ours = { hostName: name, peerVersions, channel: channelSettings(options.limits) };
+  const deadlines = sourceDeadlines(options.limits);
+  const shared = { ...ours, registry, lifecycle, journal, store, runDirectory, logger };
   const abortNotices = new AbortNotices({
+    ...ours,
     directory: store.directory,
-    hostName: name,
-    peerVersions,
+    deadlines,
     journal,
     logger,
     shutdown,
   });
-  const outgoing = new OutgoingMigrations({ ...shared, abortNotices, shutdown });
+  const outgoing = new OutgoingMigrations({
+    ...shared,
+    deadlines,
+    abortNotices,
+    shutdown,
+    reached: holds?.source,
+  });
   const bulkRoutes = new BulkRoutes();
-  const incoming = new IncomingMigrations({ ...shared, driver, bulkRoutes });
-  const destination = new DestinationAgent(incoming, { peerVersions });
+  const incoming = new IncomingMigrations({ ...shared, driver, bulkRoutes, reached: holds?.destination });
+  const destination = new DestinationAgent(incoming, {
+    peerVersions,
+    channel: ours.channel,
+    deadlines: destinationDeadlines(options.limits),
+  });
   undo.push(async () => {
     for (const instance of registry.list()) {
       instance.detach()?.release();

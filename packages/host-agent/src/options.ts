@@ -3,6 +3,7 @@ import { isAbsolute } from 'node:path';
 import { checkShape } from '@drover/types';
 import { z } from 'zod';
 import { hostAgentErrors } from './errors.js';
+import { waitLimitsSchema } from './peers/limits.js';
 
 const absolutePath = z.string().min(1).refine(isAbsolute, 'is not an absolute path');
 /** 0 lets the kernel choose. */
@@ -31,6 +32,8 @@ export const hostAgentOptionsSchema = z.strictObject({
   powerDownTimeoutMs: ms.default(30_000),
   /** How long a peer's connection may take to say what it is, ms. */
   peerHandshakeTimeoutMs: ms.default(5_000),
+  /** How long this host waits for its peers. */
+  limits: waitLimitsSchema.prefault({}),
   /** Between signs of life on an event stream, ms. */
   heartbeatMs: ms.default(10_000),
 });

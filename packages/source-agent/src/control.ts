@@ -1,5 +1,6 @@
 import {
   type AnyControlChannel,
+  type ControlChannelSettings,
   connectControl,
   exchangeHellos,
   type PeerHello,
@@ -13,6 +14,8 @@ import type { PeerAddress } from './migration.js';
 export interface SourceSide extends Omit<PeerSide, 'deviceStates'> {
   /** As `selectPeerVersions` gives them; default: all of this release. */
   readonly peerVersions?: readonly PeerVersion[] | undefined;
+  /** Signs of life, and how long a peer may give none; the protocol's own where left out. */
+  readonly channel?: ControlChannelSettings | undefined;
 }
 
 /** A control connection on which both sides have said hello. */
@@ -24,11 +27,12 @@ export interface OpenControl {
 /** Connects to a destination and exchanges hellos. On failure nothing stays open. */
 export async function openControl(
   peer: PeerAddress,
-  { release, hostName, capabilities, peerVersions }: SourceSide,
+  { release, hostName, capabilities, peerVersions, channel: settings }: SourceSide,
   deadlines: Pick<SourceDeadlines, 'connectMs' | 'helloMs'>,
   signal: AbortSignal,
 ): Promise<OpenControl> {
   const channel = await connectControl({
+    ...settings,
     host: peer.host,
     port: peer.port,
     timeoutMs: deadlines.connectMs,

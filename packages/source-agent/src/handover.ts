@@ -28,6 +28,7 @@ export async function handOver(
   const { channel } = prepared;
   const { migration: m, deadlines, progress } = run;
   progress.enter('handover');
+  await m.reached?.('ready-received');
   run.interruption.throwIfInterrupted();
   // A cancel that comes from here on comes too late, and must not tear down what the handover needs.
   run.interruption.close();
@@ -44,12 +45,14 @@ export async function handOver(
     );
   }
 
+  await m.reached?.('relinquished');
   const handed = await commit(run, channel, epoch);
   if (handed === null) {
     const settled = await settleInDoubt(m);
     if (settled.kind !== 'completed') return settled;
     return completed(run, prepared, switched, { runningAt: performance.now(), resumeMs: 0 });
   }
+  await m.reached?.('running-received');
   const outcome = completed(run, prepared, switched, handed);
   await sleep(FIRST_MOMENTS_MS, undefined, { signal: m.shutdown }).catch(() => {});
   await prepared.sendReport(outcome.report).catch((thrown: unknown) => {
@@ -62,6 +65,7 @@ export async function handOver(
   async function commit(run: SourceRun, channel: ControlChannel, epoch: bigint): Promise<HandedOver | null> {
     try {
       await channel.send('commit', { migrationId: m.migrationId, epoch: String(epoch) });
+      await m.reached?.('commit-sent');
       const { message } = await channel.expect(['running'], {
         timeoutMs: deadlines.runningMs,
         signal: m.shutdown,

@@ -12,4 +12,5 @@ export type {
   SourceJournal,
   SourceMigration,
   SourceOutcome,
+  SourceStep,
 } from './migration.js';

@@ -53,6 +53,16 @@ export interface InDoubtMigration extends SourceSide {
   readonly deadlines?: Partial<SourceDeadlines>;
 }
 
+/** Where {@link SourceMigration.reached} is called: what has just happened. */
+export type SourceStep =
+  | 'prepared'
+  | 'paused'
+  | 'last-round-sent'
+  | 'ready-received'
+  | 'relinquished'
+  | 'commit-sent'
+  | 'running-received';
+
 /** One migration, from the source's side. */
 export interface SourceMigration extends InDoubtMigration {
   readonly instance: { readonly id: string; readonly name: string; readonly spec: InstanceSpec };
@@ -67,6 +77,8 @@ export interface SourceMigration extends InDoubtMigration {
   onPhase(phase: MigrationPhase): void;
   /** Relinquished, and the destination's word is missing; the guest stays paused and the destination is asked (R4). */
   onInDoubt(reason: ErrorBody): void;
+  /** For tests: waited for at each step. */
+  readonly reached?: ((step: SourceStep) => Promise<void>) | undefined;
 }
 
 /** What is left of the guest at the source after a migration that did not move it. */

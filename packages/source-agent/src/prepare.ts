@@ -80,6 +80,7 @@ export async function prepare(run: SourceRun): Promise<Prepared> {
     timeoutMs: deadlines.prepareMs,
     signal,
   });
+  await m.reached?.('prepared');
   const answer: Prepared['answer'] = m.settings.verify
     ? { name: 'digest', message: watchFor(run, channel, 'digest') }
     : { name: 'ready', message: watchFor(run, channel, 'ready') };

@@ -101,6 +101,7 @@ async function tellDestination(run: SourceRun, error: DroverError): Promise<Erro
       release: m.release,
       hostName: m.hostName,
       peerVersions: m.peerVersions,
+      channel: m.channel,
       logger: m.logger,
       signal: m.shutdown,
       deadlines,

@@ -40,6 +40,7 @@ export async function switchOver(
   const startedAt = remaining.pausedAt ?? performance.now();
   const alreadyPaused = remaining.pausedAt !== null;
   const pauseMs = alreadyPaused ? remaining.pauseMs : await run.pauseGuest();
+  await m.reached?.('paused');
   interruption.throwIfInterrupted();
 
   // Beside the collection and the last round: writing device state changes no guest memory.
@@ -50,6 +51,7 @@ export async function switchOver(
   const lastRound = await sendRest(run, sender, remaining);
   const lastRoundMs = performance.now() - roundsStartedAt;
 
+  await m.reached?.('last-round-sent');
   run.switchoverSent = true;
   await channel.send('switchover', { lastRound, verify: m.settings.verify });
   const { ready, verifyMs } = await compareDigests(run, prepared);

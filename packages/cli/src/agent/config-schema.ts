@@ -20,6 +20,14 @@ const versions = z
   .regex(/^[1-9]\d{0,4}(,[1-9]\d{0,4})*$/, 'is not a list of versions, for example 1,2')
   .transform((text) => text.split(',').map(Number));
 
+/** Milliseconds, from 50 to an hour: a number in the file, digits elsewhere. */
+const milliseconds = z.union([z.number(), z.string()]).transform((given, issues) => {
+  const value = typeof given === 'string' && /^[1-9]\d*$/.test(given) ? Number(given) : given;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 50 && value <= 3_600_000) return value;
+  issues.addIssue({ code: 'custom', message: 'is not a number of milliseconds from 50 to 3600000' });
+  return z.NEVER;
+});
+
 const directory = z.string().min(1, 'is empty').startsWith('/', 'is not an absolute path');
 
 /**
@@ -47,6 +55,20 @@ export const agentConfigSchema = z.strictObject({
   'peer-versions': versions.optional(),
   /** QEMU to start guests with; looked up in PATH where it is not a path. */
   'qemu-binary': z.string().min(1).optional(),
+  /** A sign of life goes out on an idle connection to a peer after this long. */
+  'keepalive-ms': milliseconds.default(5_000),
+  /** A peer that gave no sign of life for this long is gone. Above `keepalive-ms` of every other host. */
+  'silence-ms': milliseconds.default(20_000),
+  /** A transfer of memory that made no progress for this long is stalled. */
+  'stall-ms': milliseconds.default(15_000),
+  /** To reach a peer, and for its first words. */
+  'connect-ms': milliseconds.default(10_000),
+  /** For a destination to make a VMM. */
+  'prepare-ms': milliseconds.default(60_000),
+  /** For each answer that a paused guest waits for, before the handover. */
+  'switchover-ms': milliseconds.default(30_000),
+  /** Longest wait between two questions to a destination whose word is missing. */
+  'retry-ms': milliseconds.default(5_000),
   'log-level': z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 

@@ -1,5 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
-import { startHostAgent } from '@drover/host-agent';
+import { holdsIn, startHostAgent } from '@drover/host-agent';
 import { destination, pino } from 'pino';
 import { abortOnInterrupt, type CommandContext } from '../context.js';
 import { loadAgentConfig } from './config.js';
@@ -16,6 +16,13 @@ export interface AgentFlags {
   readonly peerAdvertise?: string;
   readonly peerVersions?: string;
   readonly qemuBinary?: string;
+  readonly keepaliveMs?: string;
+  readonly silenceMs?: string;
+  readonly stallMs?: string;
+  readonly connectMs?: string;
+  readonly prepareMs?: string;
+  readonly switchoverMs?: string;
+  readonly retryMs?: string;
   readonly logLevel?: string;
 }
 
@@ -36,14 +43,25 @@ export async function runAgent(flags: AgentFlags, context: CommandContext): Prom
       'peer-advertise': flags.peerAdvertise,
       'peer-versions': flags.peerVersions,
       'qemu-binary': flags.qemuBinary,
+      'keepalive-ms': flags.keepaliveMs,
+      'silence-ms': flags.silenceMs,
+      'stall-ms': flags.stallMs,
+      'connect-ms': flags.connectMs,
+      'prepare-ms': flags.prepareMs,
+      'switchover-ms': flags.switchoverMs,
+      'retry-ms': flags.retryMs,
       'log-level': flags.logLevel,
     },
   });
   // Synchronous, so that the last lines before an end are there to be read.
   const logger = pino({ level: config['log-level'] }, destination({ fd: 2, sync: true }));
+  const holds = context.environment.DROVER_TEST_HOLDS;
   const { signal, release } = abortOnInterrupt(context);
   try {
-    const agent = await startHostAgent(hostAgentOptions(config), { logger });
+    const agent = await startHostAgent(hostAgentOptions(config), {
+      logger,
+      ...(holds === undefined || holds === '' ? {} : { holds: holdsIn(holds) }),
+    });
     context.stdout.write(`${JSON.stringify({ ready: true, url: agent.url, peer: agent.peer })}\n`);
     await aborted(signal);
     logger.info({ signal: String(signal.reason) }, 'stopping; guests go on');
@@ -64,6 +82,15 @@ function hostAgentOptions(config: AgentConfig): Parameters<typeof startHostAgent
     listen: config.listen,
     peerListen: { ...config['peer-listen'], ...(advertise === undefined ? {} : { advertise }) },
     ...(peerVersions === undefined ? {} : { peerVersions }),
+    limits: {
+      keepaliveMs: config['keepalive-ms'],
+      silenceMs: config['silence-ms'],
+      stallMs: config['stall-ms'],
+      connectMs: config['connect-ms'],
+      prepareMs: config['prepare-ms'],
+      switchoverMs: config['switchover-ms'],
+      retryMs: config['retry-ms'],
+    },
     ...(qemuBinary === undefined ? {} : { qemuBinary }),
   };
 }

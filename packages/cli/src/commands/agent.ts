@@ -19,6 +19,13 @@ export function addAgentCommand(program: Command, context: CommandContext): void
     .option('--peer-advertise <host>', 'name or address that other agents shall use instead')
     .option('--peer-versions <list>', 'versions of the peer protocol to speak, e.g. 1; default: all it knows')
     .option('--qemu-binary <path>', 'QEMU to start guests with')
+    .option('--keepalive-ms <ms>', 'a sign of life to a peer after this long')
+    .option('--silence-ms <ms>', 'a peer without one for this long is gone')
+    .option('--stall-ms <ms>', 'a transfer without progress for this long is stalled')
+    .option('--connect-ms <ms>', 'to reach a peer, and for its first words')
+    .option('--prepare-ms <ms>', 'for a destination to make a VMM')
+    .option('--switchover-ms <ms>', 'for each answer that a paused guest waits for')
+    .option('--retry-ms <ms>', 'longest wait between questions about an unknown outcome')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
     .action(async (flags: AgentFlags) => {
       // The agent brings the server and the native addon, which no other command shall wait for.

@@ -5,8 +5,8 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PeerVersion, parseHostPort } from '@drover/protocol';
-import { abortDestination } from '@drover/source-agent';
+import { type ControlChannelSettings, type PeerVersion, parseHostPort } from '@drover/protocol';
+import { abortDestination, type SourceDeadlines } from '@drover/source-agent';
 import { type ErrorBody, RELEASE } from '@drover/types';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -30,6 +30,8 @@ export interface AbortNoticesOptions {
   readonly directory: string;
   readonly hostName: string;
   readonly peerVersions: readonly PeerVersion[] | undefined;
+  readonly channel: ControlChannelSettings;
+  readonly deadlines: Partial<SourceDeadlines>;
   readonly journal: OwnershipJournal;
   readonly logger: Logger;
   /** The agent is stopping. */
@@ -87,8 +89,8 @@ export class AbortNotices {
   }
 
   async #deliver({ migrationId, peer, reason }: Notice): Promise<void> {
-    const { hostName, peerVersions, journal, logger, shutdown } = this.#options;
-    const us = { release: RELEASE, hostName, peerVersions };
+    const { hostName, peerVersions, channel, deadlines, journal, logger, shutdown } = this.#options;
+    const us = { release: RELEASE, hostName, peerVersions, channel, deadlines };
     const request = { ...us, migrationId, destination: parseHostPort(peer), logger, signal: shutdown };
     for (let wait: number = BACKOFF_MS[0]; !shutdown.aborted; wait = Math.min(wait * 2, BACKOFF_MS[1])) {
       // After RELINQUISHED nothing but the destination's own journal may end it.

@@ -5,6 +5,7 @@ import type {
   DestinationEnding,
   DestinationHost,
   DestinationJournal,
+  DestinationStep,
   IncomingMigration,
   PrepareRequest,
 } from '@drover/destination-agent';
@@ -41,6 +42,8 @@ export interface IncomingOptions {
   readonly bulkRoutes: BulkRoutes;
   readonly runDirectory: RunDirectory;
   readonly logger: Logger;
+  /** For tests: waited for at each step. */
+  readonly reached?: ((step: DestinationStep) => Promise<void>) | undefined;
 }
 
 interface Arrival {
@@ -53,6 +56,7 @@ export class IncomingMigrations implements DestinationHost {
   readonly release = RELEASE;
   readonly hostName: string;
   readonly logger: Logger;
+  readonly reached: IncomingOptions['reached'];
   readonly #options: IncomingOptions;
   readonly #arrivals = new Map<string, Arrival>();
   readonly #endings = new Set<Promise<void>>();
@@ -61,6 +65,7 @@ export class IncomingMigrations implements DestinationHost {
     this.#options = options;
     this.hostName = options.hostName;
     this.logger = options.logger;
+    this.reached = options.reached;
   }
 
   deviceStates(): Promise<DeviceStateVersions> {

@@ -1,13 +1,20 @@
 /** Migrations that leave this host: what surrounds the sending half, from the request to what is left of the instance. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { formatHostPort, type PeerVersion, parseHostPort } from '@drover/protocol';
+import {
+  type ControlChannelSettings,
+  formatHostPort,
+  type PeerVersion,
+  parseHostPort,
+} from '@drover/protocol';
 import {
   type InDoubtMigration,
   type InDoubtOutcome,
   migrateOut,
   type PeerAddress,
+  type SourceDeadlines,
   type SourceOutcome,
+  type SourceStep,
   settleInDoubt,
 } from '@drover/source-agent';
 import {
@@ -33,6 +40,8 @@ import { type MigrationStore, newMigrationView } from './store.js';
 export interface OutgoingOptions {
   readonly hostName: string;
   readonly peerVersions: readonly PeerVersion[] | undefined;
+  readonly channel: ControlChannelSettings;
+  readonly deadlines: Partial<SourceDeadlines>;
   readonly registry: InstanceRegistry;
   readonly lifecycle: InstanceLifecycle;
   readonly journal: OwnershipJournal;
@@ -42,6 +51,8 @@ export interface OutgoingOptions {
   readonly logger: Logger;
   /** The agent is stopping. */
   readonly shutdown: AbortSignal;
+  /** For tests: waited for at each step. */
+  readonly reached?: ((step: SourceStep) => Promise<void>) | undefined;
 }
 
 export interface OutgoingRequest {
@@ -174,6 +185,7 @@ export class OutgoingMigrations {
         settings: request.settings,
         runDirectory,
         signal: migration.cancelled,
+        reached: this.#options.reached,
         onProgress: (progress) => migration.progress(progress),
         onPhase: (phase) => migration.phase(phase),
         onInDoubt: (reason) => {
@@ -194,7 +206,7 @@ export class OutgoingMigrations {
     destination: PeerAddress,
     epoch: bigint,
   ): InDoubtMigration {
-    const { hostName, peerVersions, journal, shutdown, logger } = this.#options;
+    const { hostName, peerVersions, channel, deadlines, journal, shutdown, logger } = this.#options;
     const parties = { migrationId: migration.view.id, instanceId: instance.id };
     return {
       migrationId: migration.view.id,
@@ -206,6 +218,8 @@ export class OutgoingMigrations {
       release: RELEASE,
       hostName,
       peerVersions,
+      channel,
+      deadlines,
       shutdown,
       logger: logger.child({ migration: migration.view.id, instance: instance.id }),
       onNote: (text) => migration.note(text),
