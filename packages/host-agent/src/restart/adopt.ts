@@ -12,6 +12,7 @@ import type { Instance } from '../instances/instance.js';
 import type { InstanceLifecycle } from '../instances/lifecycle.js';
 import type { InstanceRegistry } from '../instances/registry.js';
 import type { OwnershipJournal } from '../journal/ownership-journal.js';
+import type { OwnershipState } from '../journal/states.js';
 import type { AbortNotices } from '../migrations/abort-notices.js';
 import type { IncomingMigrations } from '../migrations/incoming.js';
 import type { Migration } from '../migrations/migration.js';
@@ -48,6 +49,7 @@ export async function adoptAll(options: AdoptionOptions): Promise<void> {
       }
     }),
   );
+  await closeStrayEntries(options);
   await endStrayViews(options);
 }
 
@@ -171,6 +173,38 @@ async function remove(
   registry.forget(instance);
   await endView(migration, 'failed', interrupted(instance));
 }
+
+/**
+ * Entries that no instance leads to any more, because the last word on them could not be journaled, on a full disk for instance, when the instance
+ * was already let go. What they are is certain: an arrival that was torn down, a departure that was called off, or one that had succeeded.
+ */
+async function closeStrayEntries({ registry, journal, logger }: AdoptionOptions): Promise<void> {
+  for (const entry of journal.unfinished()) {
+    const { role, state, migrationId, instanceId } = entry;
+    const part = registry.get(instanceId)?.snapshot.migration;
+    if (part?.id === migrationId && part.role === role) continue;
+    const last = LAST_WORDS[`${role} ${state}`];
+    if (last === undefined) {
+      logger.error(
+        { migration: migrationId, instance: instanceId, role, state },
+        'the journal has a migration open whose instance is not here',
+      );
+      continue;
+    }
+    await journal
+      .write({ ...entry, state: last })
+      .catch((err: unknown) =>
+        logger.error({ err, migration: migrationId }, 'a migration stays open in the journal'),
+      );
+  }
+}
+
+/** An instance is let go only after these were true. */
+const LAST_WORDS: Readonly<Record<string, OwnershipState>> = {
+  'destination preparing': 'aborted',
+  'source owned': 'aborted',
+  'source relinquished': 'done',
+};
 
 /** Migrations whose instance is not here any more: the agent stopped between the two removals. */
 async function endStrayViews({ store, journal }: AdoptionOptions): Promise<void> {
