@@ -19,9 +19,14 @@ export interface TwoHosts {
   close(): Promise<void>;
   /** Processes that still work in the hosts' directories, and files in the run directories: what a clean end leaves empty. */
   leftovers(): string[];
+  /** The same where `vmms` VMMs are to be there. */
+  strays(vmms: number): string[];
 }
 
-export async function startTwoHosts(environment: Readonly<Record<string, string>> = {}): Promise<TwoHosts> {
+/** `environment`: of the agent whose host directory it is given. */
+export async function startTwoHosts(
+  environment: (hostDirectory: string) => Readonly<Record<string, string>> = () => ({}),
+): Promise<TwoHosts> {
   const directory = mkdtempSync(join(tmpdir(), 'dr-'));
   const topology = namespacesMissing === null ? joinTwoHosts() : null;
   const agent = (name: 'a' | 'b') =>
@@ -29,7 +34,7 @@ export async function startTwoHosts(environment: Readonly<Record<string, string>
       name,
       directory: join(directory, name),
       network: topology === null ? loopback : topology[name],
-      environment,
+      environment: environment(join(directory, name)),
     });
   const hosts = { a: agent('a'), b: agent('b') };
   const agents = [hosts.a, hosts.b];
@@ -61,7 +66,26 @@ export async function startTwoHosts(environment: Readonly<Record<string, string>
         .map((name) => join(one.runDirectory, name)),
     ),
   ];
-  return { ...hosts, topology, close, leftovers };
+  const strays = (vmms: number) => {
+    const processes = processesIn(directory).filter(
+      (pid) => !agents.some((one) => isRunning(one) && one.pid === pid),
+    );
+    // Each VMM has one directory of its own in its agent's.
+    const directories = agents.flatMap((one) =>
+      readdirSync(one.runDirectory).flatMap((id) =>
+        readdirSync(join(one.runDirectory, id)).map((name) => join(id, name)),
+      ),
+    );
+    return [
+      ...(processes.length === vmms
+        ? []
+        : [`${processes.length} VMMs, not ${vmms}: ${processes.join(', ')}`]),
+      ...(directories.length === vmms
+        ? []
+        : [`${directories.length} VMM directories: ${directories.join(', ')}`]),
+    ];
+  };
+  return { ...hosts, topology, close, leftovers, strays };
 }
 
 function isRunning(agent: AgentProcess): boolean {

@@ -34,5 +34,6 @@ export function useTwoHosts(): TwoHosts {
     },
     close: () => started().close(),
     leftovers: () => started().leftovers(),
+    strays: (vmms) => started().strays(vmms),
   };
 }

@@ -15,6 +15,7 @@ const needed = [
   { proof: ['/usr/include/gtest/gtest.h'], package: 'libgtest-dev', for: "the native core's tests" },
   { proof: ['/usr/bin/clang-format'], package: 'clang-format', for: 'the lint' },
   { proof: ['/usr/bin/qemu-system-x86_64'], package: 'qemu-system-x86', for: 'guests' },
+  { proof: ['/usr/bin/qemu-img'], package: 'qemu-utils', for: "the e2e suites' disk images" },
   { proof: ['/usr/share/seabios/bios-256k.bin'], package: 'seabios', for: 'guests' },
   { proof: ['/usr/bin/cpio'], package: 'cpio', for: 'the Linux test guest' },
   { proof: ['/sbin/ip', '/usr/sbin/ip'], package: 'iproute2', for: "the e2e suites' network namespaces" },

@@ -15,6 +15,7 @@
 #include "../lines.h"
 #include "../page.h"
 #include "../words.h"
+#include "records.h"
 
 enum { PATH_BYTES = 128, READERS_MAX = 64, DEVICE_WAIT_SECONDS = 20, CHECKER_PAUSE_NS = 1000000 };
 #define NO_RUN 0xffffffffu
@@ -29,6 +30,7 @@ struct slot {
 static struct {
   int fd;
   int direct;
+  int records;
   uint32_t blocks; /* of the disk */
   uint32_t run;
   uint32_t slots;
@@ -136,10 +138,13 @@ static const char* open_disk(const char* line, const char* path_word) {
     disk.direct = 0;
   } else if (word_is(mode, "direct")) {
     disk.direct = 1;
+  } else if (word_is(mode, "records")) {
+    disk.records = 1;
   } else {
-    return "has a mode that is neither buffered nor direct";
+    return "has a mode that is none of buffered, direct and records";
   }
-  disk.fd = open_device(path, O_RDONLY | O_CLOEXEC | (disk.direct ? O_DIRECT : 0));
+  int flags = disk.records ? O_RDWR | O_DIRECT | O_DSYNC : disk.direct ? O_DIRECT : 0;
+  disk.fd = open_device(path, O_RDONLY | O_CLOEXEC | flags);
   if (disk.fd < 0) return "cannot be opened";
   off_t bytes = lseek(disk.fd, 0, SEEK_END);
   if (bytes < (off_t)disk.run * PAGE_BYTES) return "is smaller than one run of blocks";
@@ -164,6 +169,11 @@ const char* disk_start(const char* command_line, void (*print)(const char* line,
   const char* why = open_disk(command_line, path);
   if (why) return why;
 
+  if (disk.records) {
+    uint32_t count = window;
+    if (count > disk.blocks) return "has fewer blocks than its disk-window";
+    return records_start(disk.fd, count, print);
+  }
   disk.slots = window / disk.run;
   /* Otherwise every slot may have a read in flight whenever the checker comes by. */
   if (disk.slots < 2 * readers) return "has a disk-window of fewer than two runs for each reader";
@@ -183,7 +193,7 @@ const char* disk_start(const char* command_line, void (*print)(const char* line,
   return NULL;
 }
 
-int disk_is_on(void) { return disk.slot != NULL; }
-uint64_t disk_blocks_read(void) { return atomic_load(&disk.read); }
-uint64_t disk_blocks_checked(void) { return atomic_load(&disk.checked); }
-uint32_t disk_bad(void) { return atomic_load(&disk.bad); }
+int disk_is_on(void) { return disk.slot != NULL || disk.records; }
+uint64_t disk_blocks_read(void) { return atomic_load(&disk.read) + records_written(); }
+uint64_t disk_blocks_checked(void) { return atomic_load(&disk.checked) + records_checked(); }
+uint32_t disk_bad(void) { return atomic_load(&disk.bad) + records_bad(); }

@@ -9,6 +9,7 @@
  *
  *   mode=direct    O_DIRECT: the window is the program's own memory
  *   mode=buffered  the window is the page cache; a run leaves it (POSIX_FADV_DONTNEED) before another takes its slot
+ *   mode=records   another thing: the first disk-window blocks are records that are written and checked (records.h)
  *
  * Words: disk=/dev/vda mode=… disk-window=<blocks, 4096> disk-run=<blocks, 16> disk-readers=<4>; the window holds at
  * least two runs for each reader.
@@ -23,7 +24,8 @@ const char* disk_start(const char* command_line, void (*print)(const char* line,
 
 int disk_is_on(void);
 
-/* Blocks read from the disk, blocks checked again in memory, and blocks found wrong by either, since the start. */
+/* Blocks read from the disk, or records written to it, blocks checked again in memory, and blocks found wrong by
+ * either, since the start. */
 uint64_t disk_blocks_read(void);
 uint64_t disk_blocks_checked(void);
 uint32_t disk_bad(void);
