@@ -20,6 +20,11 @@ export interface Topology {
   readonly b: HostNetwork;
   /** Limits both directions of the link between the hosts, bytes a second; null takes the limit away. */
   limit(bytesPerSecond: number | null): void;
+  /**
+   * Cuts the link between the hosts without a word to either: what goes that way is lost. Null mends it. Each host then sends to an address of the
+   * link layer that nobody has, so that this needs nothing of the kernel.
+   */
+  cut(way: 'both' | 'a-to-b' | 'b-to-a' | null): void;
   remove(): void;
 }
 
@@ -90,7 +95,25 @@ export function joinTwoHosts(): Topology {
       );
     }
   };
+  const cut = (way: 'both' | 'a-to-b' | 'b-to-a' | null) => {
+    for (const [name, other, lost] of [
+      [names.a, '10.214.0.2', way === 'both' || way === 'a-to-b'],
+      [names.b, '10.214.0.1', way === 'both' || way === 'b-to-a'],
+    ] as const) {
+      const entry = [other, 'dev', 'data'];
+      if (lost)
+        ip('-n', name, 'neighbour', 'replace', ...entry, 'lladdr', '02:00:00:00:00:99', 'nud', 'permanent');
+      else if (way === null) {
+        try {
+          ip('-n', name, 'neighbour', 'delete', ...entry);
+        } catch {
+          // It was not cut that way, and nothing was said yet.
+        }
+      }
+    }
+  };
   return {
+    cut,
     a: { namespace: names.a, apiHost: `10.213.${made * 2}.2`, peerHost: '10.214.0.1' },
     b: { namespace: names.b, apiHost: `10.213.${made * 2 + 1}.2`, peerHost: '10.214.0.2' },
     limit,
