@@ -100,6 +100,12 @@ export const sourceErrors = defineErrors({
     summary:
       'The instance was relinquished and the destination has not said what became of it. The guest stays paused until it does.',
   },
+  'destination-declared-lost': {
+    status: 409,
+    retryable: true,
+    summary:
+      'An operator declared the destination lost, and the source took the instance back under a higher epoch. Keep that host from running it.',
+  },
   'destination-did-not-take-over': {
     status: 409,
     retryable: true,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlChannel } from '@drover/protocol';
 import { toErrorBody } from '@drover/types';
 import { sourceErrors } from './errors.js';
-import { doubt, finish, settleInDoubt } from './in-doubt.js';
+import { doubtError, finish, settleInDoubt } from './in-doubt.js';
 import type { SourceOutcome } from './migration.js';
 import type { Prepared } from './prepare.js';
 import { type HandedOver, makeReport } from './report.js';
@@ -74,7 +74,7 @@ export async function handOver(
     } catch (thrown) {
       run.log.warn({ err: thrown }, 'no RUNNING after COMMIT; asking the destination');
       channel.close();
-      m.onInDoubt(doubt(m, toErrorBody(thrown).message));
+      m.onInDoubt(doubtError(m, toErrorBody(thrown).message));
       return null;
     }
   }

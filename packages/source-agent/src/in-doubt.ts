@@ -4,10 +4,11 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorBody, toErrorBody } from '@drover/types';
+import { type DroverError, type ErrorBody, toErrorBody } from '@drover/types';
 import { askOutcome, reactTo } from './ask-outcome.js';
 import { openControl } from './control.js';
 import { DEFAULT_SOURCE_DEADLINES, type SourceDeadlines } from './deadlines.js';
+import { Doubt, type TakeBackAnswer } from './doubt.js';
 import { sourceErrors } from './errors.js';
 import type { InDoubtMigration, InDoubtOutcome } from './migration.js';
 
@@ -15,31 +16,52 @@ import type { InDoubtMigration, InDoubtOutcome } from './migration.js';
 type Answer = 'owned' | 'aborted' | { readonly unsettled: string };
 
 /**
- * Asks until the destination's journal settles it or `shutdown` aborts. Also for an agent that was restarted with a
- * relinquished instance. `completed`: DONE is journaled and the VMM destroyed; `failed`: taken back, and the guest is as it
- * says; `in-doubt`: stopped by `shutdown`, everything left as it was.
+ * Asks until the destination's journal settles it, an operator declares the destination lost ({@link Doubt.takeBack}), or `shutdown` aborts. Also for an
+ * agent that was restarted with a relinquished instance. `completed`: DONE is journaled and the VMM destroyed; `failed`: taken back, and the guest is as
+ * it says; `in-doubt`: stopped by `shutdown`, everything left as it was.
  */
 export async function settleInDoubt(m: InDoubtMigration): Promise<InDoubtOutcome> {
   const deadlines = { ...DEFAULT_SOURCE_DEADLINES, ...m.deadlines };
   const [first, longest] = deadlines.queryBackoffMs;
-  let last = '';
-  for (let wait = first; !m.shutdown.aborted; wait = Math.min(wait * 2, longest)) {
-    try {
-      const answer = await askOnce(m, deadlines);
-      if (answer === 'owned') return await finish(m);
-      if (answer === 'aborted') return await takeBack(m);
-      last = note(m, last, answer.unsettled);
-    } catch (thrown) {
-      if (m.shutdown.aborted) break;
-      last = note(m, last, thrown instanceof Error ? thrown.message : String(thrown));
+  const doubt = m.doubt ?? new Doubt();
+  try {
+    let last = '';
+    for (let wait = first; !m.shutdown.aborted; wait = Math.min(wait * 2, longest)) {
+      // Heard before the question: what it answers then is as new as the operator's word.
+      const wanted = doubt.wanted;
+      let why: string;
+      try {
+        const answer = await askOnce(m, deadlines, doubt);
+        if (answer === 'owned') return await finish(m);
+        if (answer === 'aborted') return await takeBack(m, didNotTakeOver(m));
+        why = answer.unsettled;
+      } catch (thrown) {
+        if (m.shutdown.aborted) break;
+        why = thrown instanceof Error ? thrown.message : String(thrown);
+      }
+      last = note(m, last, why);
+      doubt.answered(why);
+      // Its journal may have contradicted, and then the operator has that answer.
+      if (wanted !== null && doubt.wanted !== null) {
+        try {
+          return await takeBack(m, declaredLost(m, wanted), () => doubt.decide({ kind: 'taken-back' }));
+        } catch (thrown) {
+          last = note(m, last, toErrorBody(thrown).message);
+        }
+      }
+      const slept = new AbortController();
+      const sleeping = sleep(wait, undefined, { signal: AbortSignal.any([m.shutdown, slept.signal]) });
+      await Promise.race([sleeping.catch(() => {}), doubt.heard()]);
+      slept.abort();
     }
-    await sleep(wait, undefined, { signal: m.shutdown }).catch(() => {});
+  } finally {
+    doubt.end();
   }
-  return { kind: 'in-doubt', error: doubt(m, 'the agent stopped before the destination said so') };
+  return { kind: 'in-doubt', error: doubtError(m, 'the agent stopped before the destination said so') };
 }
 
 /** The error that an undecided handover carries. */
-export function doubt(m: InDoubtMigration, why: string): ErrorBody {
+export function doubtError(m: InDoubtMigration, why: string): ErrorBody {
   return sourceErrors
     .error(
       'outcome-unknown',
@@ -55,12 +77,14 @@ function note(m: InDoubtMigration, last: string, why: string): string {
   return why;
 }
 
-async function askOnce(m: InDoubtMigration, deadlines: SourceDeadlines): Promise<Answer> {
+async function askOnce(m: InDoubtMigration, deadlines: SourceDeadlines, doubt: Doubt): Promise<Answer> {
   const handedOver = m.epoch + 1n;
   const { channel } = await openControl(m.destination, m, deadlines, m.shutdown);
   try {
     const query = { migrationId: m.migrationId, instanceId: m.instance.id };
     const { outcome, epoch } = await askOutcome(channel, query, deadlines.queryMs, m.shutdown);
+    // Before a COMMIT may go out: what follows it must not meet a taking back (R1).
+    if (outcome === 'owned' || outcome === 'ready') doubt.decide(contradicted(m, outcome, epoch));
     switch (reactTo(outcome, epoch, handedOver)) {
       case 'finish':
         return 'owned';
@@ -91,13 +115,36 @@ export async function finish(m: InDoubtMigration): Promise<{ kind: 'completed'; 
   return { kind: 'completed', vmmDestroyed: true };
 }
 
-/** Rejects, and so leaves it in doubt, while the journal cannot say that the instance is ours again. */
-async function takeBack(m: InDoubtMigration): Promise<InDoubtOutcome> {
-  await m.journal.takeBack(m.epoch + 2n);
-  const error = sourceErrors.error(
+function contradicted(m: InDoubtMigration, outcome: 'owned' | 'ready', epoch: bigint): TakeBackAnswer {
+  const { host, port } = m.destination;
+  return {
+    kind: 'contradicted',
+    sentence: `The destination ${host}:${port} can be asked, and its journal says ${outcome} at epoch ${epoch}`,
+  };
+}
+
+function didNotTakeOver(m: InDoubtMigration): DroverError {
+  return sourceErrors.error(
     'destination-did-not-take-over',
     `The destination ${m.destination.host}:${m.destination.port} had aborted before it owned "${m.instance.name}"; it was taken back and goes on here.`,
   );
+}
+
+function declaredLost(m: InDoubtMigration, reason: string): DroverError {
+  return sourceErrors.error(
+    'destination-declared-lost',
+    `An operator declared the destination ${m.destination.host}:${m.destination.port} lost (${reason}); "${m.instance.name}" was taken back under epoch ${m.epoch + 2n} and goes on here. Should that host come back, what it has of the instance must not run.`,
+  );
+}
+
+/** Rejects, and so leaves it in doubt, while the journal cannot say that the instance is ours again. */
+async function takeBack(
+  m: InDoubtMigration,
+  error: DroverError,
+  journaled: () => void = () => {},
+): Promise<InDoubtOutcome> {
+  await m.journal.takeBack(m.epoch + 2n);
+  journaled();
   if (m.vmm === null) return { kind: 'failed', error: error.toBody(), guest: 'gone' };
   try {
     await m.vmm.resume();

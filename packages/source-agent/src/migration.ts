@@ -11,6 +11,7 @@ import type { Vmm } from '@drover/vmm';
 import type { Logger } from 'pino';
 import type { SourceSide } from './control.js';
 import type { SourceDeadlines } from './deadlines.js';
+import type { Doubt } from './doubt.js';
 
 /**
  * The source's part of the ownership journal. Every promise resolves when the record is synced to disk, never before (R4).
@@ -47,6 +48,8 @@ export interface InDoubtMigration extends SourceSide {
   readonly journal: SourceJournal;
   /** The agent is stopping: leave everything as it is. */
   readonly shutdown: AbortSignal;
+  /** Shows the doubt while there is one, and takes an operator's word. */
+  readonly doubt?: Doubt | undefined;
   readonly logger: Logger;
   onNote(text: string): void;
   /** Overrides of single deadlines; for tests and slow hosts. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type DroverError, type ErrorBody, withDeadline } from '@drover/types';
 import { abortDestination } from './abort-destination.js';
 import { sourceErrors } from './errors.js';
-import { doubt } from './in-doubt.js';
+import { doubtError } from './in-doubt.js';
 import type { GuestLeft, SourceOutcome } from './migration.js';
 import type { SourceRun } from './run.js';
 
@@ -27,7 +27,7 @@ export async function rollBack(run: SourceRun, error: DroverError): Promise<Sour
   run.sender?.cancel();
   if (run.relinquishing && !(await journalAborted(run))) {
     await tellDestination(run, error);
-    const body = doubt(m, 'the journal could be written neither way');
+    const body = doubtError(m, 'the journal could be written neither way');
     m.onInDoubt(body);
     return { kind: 'in-doubt', error: body };
   }

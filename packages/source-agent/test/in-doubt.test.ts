@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Vmm } from '@drover/vmm';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type InDoubtMigration, settleInDoubt } from '../src/index.js';
+import { Doubt, type InDoubtMigration, settleInDoubt } from '../src/index.js';
 import { FakeSourceJournal } from './world/fake-journals.js';
 import { type Answer, type Script, ScriptedDestination } from './world/scripted-destination.js';
 
@@ -126,3 +126,78 @@ describe('an outcome that is in doubt (R4)', () => {
     expect(log).toEqual(['source: taken back 7']);
   });
 });
+
+describe('an operator who declares the destination lost', () => {
+  it('has the instance taken back while it cannot be asked: the higher epoch on disk first, then the guest runs (R1, R4)', async () => {
+    const { migration, destination, log } = await doubt({ answers: [] });
+    destination.close();
+    const shown: string[] = [];
+    const about = new Doubt(() => shown.push(about.lastAnswer ?? ''));
+    const settling = settleInDoubt({ ...migration, doubt: about });
+    await until(() => about.attempts > 2);
+    expect(shown.at(-1)).toContain('No connection');
+    expect(await about.takeBack('its power is off')).toEqual({ kind: 'taken-back' });
+    expect(await settling).toMatchObject({
+      kind: 'failed',
+      guest: 'running',
+      error: { code: 'destination-declared-lost', message: expect.stringContaining('its power is off') },
+    });
+    expect(log).toEqual(['source: taken back 7', 'resume']);
+  });
+
+  it.each([
+    ['owned', 'completed', ['source: done', 'destroy']],
+    ['ready', 'completed', ['source: done', 'destroy']],
+  ] as const)(
+    'is refused by one whose journal says %s, and that is acted on (R1)',
+    async (outcome, kind, did) => {
+      // The first question is answered with nothing; by the second the operator has spoken.
+      const { migration, log } = await doubt({ answers: ['silence', says(outcome)], commit: 'running' });
+      const about = new Doubt();
+      const settling = settleInDoubt({ ...migration, doubt: about });
+      expect(await about.takeBack('I think so')).toMatchObject({
+        kind: 'contradicted',
+        sentence: expect.stringContaining(`says ${outcome}`),
+      });
+      expect(await settling).toMatchObject({ kind });
+      expect(log).toEqual(did);
+    },
+  );
+
+  it('is not taken for a COMMIT without an answer: after one nothing is taken back unasked (R1)', async () => {
+    const { migration, log, shutdown } = await doubt({ answers: ['silence', says('ready')] });
+    const about = new Doubt();
+    const settling = settleInDoubt({ ...migration, doubt: about });
+    expect(await about.takeBack('I think so')).toMatchObject({ kind: 'contradicted' });
+    await until(() => about.attempts > 2);
+    expect(log).toEqual([]);
+    shutdown.abort();
+    expect(await settling).toMatchObject({ kind: 'in-doubt' });
+  });
+
+  it('is told where the journal cannot take it: the guest stays paused until it can (R4)', async () => {
+    const { migration, destination, log } = await doubt({ answers: [] });
+    destination.close();
+    let failures = 2;
+    (migration.journal as FakeSourceJournal).before = () => {
+      if (failures-- > 0) throw new Error('disk full');
+    };
+    const about = new Doubt();
+    const settling = settleInDoubt({ ...migration, doubt: about });
+    expect(await about.takeBack('burnt')).toEqual({ kind: 'taken-back' });
+    expect(await settling).toMatchObject({ kind: 'failed', guest: 'running' });
+    expect(log).toEqual(['source: taken back 7', 'resume']);
+  });
+
+  it('is told so when nothing is in doubt any more', async () => {
+    const { migration } = await doubt({ answers: [says('owned')] });
+    const about = new Doubt();
+    await settleInDoubt({ ...migration, doubt: about });
+    expect(await about.takeBack('late')).toEqual({ kind: 'over' });
+  });
+});
+
+async function until(isTrue: () => boolean): Promise<void> {
+  for (let tries = 0; !isTrue() && tries < 1_000; tries += 1) await sleep(5);
+  expect(isTrue()).toBe(true);
+}
