@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { OwnershipJournal } from '../../src/journal/ownership-journal.js';
@@ -9,7 +10,9 @@ async function withJournal<T>(
   test: TestAgent,
   work: (journal: OwnershipJournal) => Promise<T> | T,
 ): Promise<T> {
-  const journal = await OwnershipJournal.open(join(test.root, 'state', 'journal', 'ownership.log'));
+  const state = join(test.root, 'state');
+  const { hostId } = JSON.parse(readFileSync(join(state, 'host.json'), 'utf8'));
+  const journal = await OwnershipJournal.open(join(state, 'journal', 'ownership.log'), { hostId });
   try {
     return await work(journal);
   } finally {
