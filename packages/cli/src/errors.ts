@@ -22,11 +22,23 @@ export const cliErrors = defineErrors({
     status: 400,
     retryable: false,
     summary:
-      'The configuration of the agent has an unknown key or a wrong value. Correct the key that the message names, in the place it names (file, environment or flag).',
+      'A configuration has an unknown key or a wrong value. Correct the key that the message names, in the place it names (file, environment or flag).',
   },
   'cli-console-unreachable': {
     status: 502,
     retryable: true,
     summary: 'The console of an instance could not be opened, or broke off. Check that the instance runs.',
+  },
+  'cli-wait-ended': {
+    status: 504,
+    retryable: true,
+    summary:
+      'What was asked for is not so yet, and the command stopped waiting. The control plane goes on; look again, or wait for longer.',
+  },
+  'cli-up-failed': {
+    status: 500,
+    retryable: false,
+    summary:
+      'A part of what `drover up` runs did not start, or ended by itself. The message says which, and where its log is.',
   },
 });

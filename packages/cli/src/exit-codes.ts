@@ -8,7 +8,7 @@ import { CommanderError } from 'commander';
  * | 0 | done |
  * | 1 | failed |
  * | 2 | usage or bad input; nothing was asked of anyone |
- * | 3 | refused: by an agent, by the destination of a migration, or `drover compat` found a direction that would be |
+ * | 3 | refused: by the control plane or an agent, by the destination of a migration; or `drover compat`, `preflight` or `fleet plan` found that it would be |
  * | 4 | cancelled |
  * | 5 | in doubt: the outcome is not known, or this command stopped watching before it was |
  */
@@ -22,6 +22,7 @@ export function exitCodeOf(thrown: unknown): ExitCode {
     return thrown.status >= 400 && thrown.status < 500 ? ExitCode.refused : ExitCode.failed;
   }
   if (thrown instanceof DroverError) {
+    if (thrown.code === 'cli-wait-ended') return ExitCode.inDoubt;
     // An error of this process with status 400, or of a document, is about what was typed or a file that was named.
     const aboutInput = thrown.status === 400 || thrown.code in typesErrors.definitions;
     return aboutInput ? ExitCode.usage : ExitCode.failed;
@@ -30,7 +31,7 @@ export function exitCodeOf(thrown: unknown): ExitCode {
 }
 
 /** The exit code of a migration that has ended. `refused`: it failed because the destination said no. */
-export function exitCodeOfMigration(state: MigrationState, refused: boolean): ExitCode {
+export function exitCodeOfMigration(state: MigrationState | 'waiting', refused: boolean): ExitCode {
   switch (state) {
     case 'completed':
       return ExitCode.ok;
@@ -40,6 +41,7 @@ export function exitCodeOfMigration(state: MigrationState, refused: boolean): Ex
       return refused ? ExitCode.refused : ExitCode.failed;
     case 'in-doubt':
     case 'running':
+    case 'waiting':
       return ExitCode.inDoubt;
   }
 }

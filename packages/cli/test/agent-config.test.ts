@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadAgentConfig } from '../src/agent/config.js';
 import { agentConfigKeys } from '../src/agent/config-schema.js';
-import { environmentName } from '../src/agent/environment.js';
+import { environmentName } from '../src/configuration/environment.js';
 
 let directory = '';
 beforeAll(async () => {

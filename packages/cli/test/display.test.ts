@@ -130,7 +130,7 @@ describe('the JSON display (R12)', () => {
     const display = new JsonDisplay({ write: (line) => lines.push(line) });
     display.event(progressEvent());
     display.event({ kind: 'ended', at: failed.startedAt, migration: failed });
-    display.end(failed);
+    display.end(failed, failed);
     expect(lines.map((line) => JSON.parse(line))).toEqual([progressEvent(), failed]);
   });
 });

@@ -63,7 +63,7 @@ describe('drover instance create', () => {
       url,
     ]);
     expect(code).toBe(0);
-    expect(requests).toEqual([{ endpoint: 'createInstance', body: sent }]);
+    expect(requests).toMatchObject([{ endpoint: 'createInstance', body: sent }]);
     expect(stdout).toContain('accelerator  tcg (there is no /dev/kvm)');
   });
 

@@ -44,7 +44,7 @@ describe('drover migrate', () => {
     ]);
     expect(code).toBe(0);
     expect(destination.requests.map(({ endpoint }) => endpoint)).toEqual(['getHost']);
-    expect(source.requests[0]).toEqual({
+    expect(source.requests[0]).toMatchObject({
       endpoint: 'startMigration',
       body: {
         instance: 'web-1',

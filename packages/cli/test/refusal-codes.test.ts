@@ -52,6 +52,9 @@ const tooLate = [
 const notOfAMigration = [
   'instance-record-damaged',
   'journal-damaged',
+  'journal-missing',
+  'journal-of-another-host',
+  'journal-version-unknown',
   'listen-failed',
   'message-unsendable',
   'run-directory-unusable',

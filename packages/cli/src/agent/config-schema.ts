@@ -1,18 +1,9 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { address } from '../configuration/values.js';
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/drover';
 export const DEFAULT_RUN_DIRECTORY = '/run/drover';
-
-/** `host:port`, `[::1]:port`; port 0 lets the kernel choose. */
-const address = z.string().transform((text, issues) => {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host !== undefined && port <= 65_535) return { host, port };
-  issues.addIssue({ code: 'custom', message: 'is not HOST:PORT, for example 127.0.0.1:7700' });
-  return z.NEVER;
-});
 
 /** `1`, `1,2`. */
 const versions = z

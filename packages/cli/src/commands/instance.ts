@@ -1,186 +1,193 @@
-import type { InstanceView } from '@drover/protocol';
-import { writeInstanceSpec } from '@drover/types';
-import type { Command } from 'commander';
+import { parseWholeMilliseconds } from '@drover/types';
+import { type Command, Option } from 'commander';
 import { runConsole } from '../console/session.js';
 import { abortOnInterrupt, type CommandContext } from '../context.js';
+import { instancesInFleet } from '../instance/in-fleet.js';
+import { instancesOnAgent } from '../instance/on-agent.js';
+import type {
+  CreateInstanceOptions,
+  InstanceSide,
+  ListInstancesOptions,
+  WaitOptions,
+} from '../instance/side.js';
 import { readInstanceSpecFile } from '../instance-spec-file.js';
 import { followLog } from '../log/follow.js';
-import { type Column, renderTable } from '../output/table.js';
-import {
-  type AgentOptions,
-  agentClient,
-  agentOption,
-  jsonOption,
-  wholeNumber,
-  withExamples,
-} from './options.js';
+import { type Printed, print } from '../output/print.js';
+import { chooseTarget, type TargetOptions, withTarget } from '../target/choose.js';
+import { jsonOption, parseLabel, quantity, wholeNumber, withExamples } from './options.js';
 
 export function addInstanceCommands(program: Command, context: CommandContext): void {
-  const group = program.command('instance').description('Make, run and look at instances on one host.');
-  const agent = agentOption(context);
-  const json = jsonOption();
-  const print = (instance: InstanceView, options: AgentOptions) =>
-    context.stdout.write(options.json ? `${JSON.stringify(instance)}\n` : renderInstance(instance));
+  const group = program.command('instance').description('Make, run and look at instances.');
+
+  /** Does `act` with whom the options name; Ctrl-C ends what it waits for. */
+  async function withSide<T>(
+    options: TargetOptions,
+    act: (side: InstanceSide, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const target = await chooseTarget(options, context);
+    const { signal, release } = abortOnInterrupt(context);
+    const side =
+      target.kind === 'agent' ? instancesOnAgent(target.client) : instancesInFleet(target.client, signal);
+    return act(side, signal).finally(release);
+  }
+  const printWith = async (options: TargetOptions, act: (side: InstanceSide) => Promise<Printed>) =>
+    print(context, options, await withSide(options, act));
 
   withExamples(
-    group
-      .command('create')
-      .description('Make an instance from a spec: JSON (an envelope or a bare body) or TOML.')
-      .argument('<file>', 'spec file; - reads standard input')
-      .option('--start', 'start it at once')
-      .addOption(agent)
-      .addOption(json)
-      .action(async (file: string, options: AgentOptions & { start?: boolean }) => {
+    withTarget(
+      group
+        .command('create')
+        .description(
+          'Make an instance from a spec: JSON (an envelope or a bare body) or TOML. In a fleet it goes to the host\n' +
+            'that fits best, or to the one that is named.',
+        )
+        .argument('<file>', 'spec file; - reads standard input')
+        .option('--start', 'start it at once')
+        .option('--host <host>', 'the host to be on, by name or id')
+        .option('--label <key=value>', 'mark the instance; may be repeated', parseLabel)
+        .option('--require-label <key=value>', 'only on hosts with this label; may be repeated', parseLabel)
+        .option('--anti-affinity <group>', 'not on a host with another instance of this group')
+        .addOption(
+          new Option('--strategy <strategy>', 'spread over the hosts, or pack few of them').choices([
+            'spread',
+            'pack',
+          ]),
+        )
+        .addOption(waitOption()),
+    )
+      .addOption(jsonOption())
+      .action(async (file: string, options: TargetOptions & CreateInstanceOptions) => {
         const spec = await readInstanceSpecFile(file, context.stdin);
-        const client = agentClient(options.agent);
-        const body = { spec: writeInstanceSpec(spec), start: options.start === true };
-        print(await client.createInstance(body), options);
+        await printWith(options, (side) => side.create(spec, options));
       }),
-    'drover instance create web-1.toml --start',
+    'drover instance create web-1.toml --start --wait',
+    'drover instance create web-1.toml --start --require-label rack=7 --anti-affinity web',
     'cat web-1.json | drover instance create - --agent http://10.0.0.1:7700',
   );
 
   withExamples(
-    group
-      .command('list')
-      .description('List the instances on a host.')
-      .addOption(agent)
-      .addOption(json)
-      .action(async (options: AgentOptions) => {
-        const items = await agentClient(options.agent).listInstances();
-        context.stdout.write(
-          options.json ? `${JSON.stringify({ items })}\n` : `${renderTable(columns, items)}\n`,
-        );
-      }),
+    withTarget(
+      group
+        .command('list')
+        .description('List instances, by name.')
+        .option('--host <host>', 'only those on this host')
+        .option('--life <life>', 'only those whose VMM is running, stopped, paused …')
+        .option('--label <key=value>', 'only those with this label')
+        .option('--name <text>', 'only those of this name')
+        .option('--limit <n>', 'at most so many', wholeNumber(1, 1_000_000)),
+    )
+      .addOption(jsonOption())
+      .action((options: TargetOptions & ListInstancesOptions) =>
+        printWith(options, ({ list }) =>
+          list({
+            ...(options.host === undefined ? {} : { host: options.host }),
+            ...(options.life === undefined ? {} : { life: options.life }),
+            ...(options.label === undefined ? {} : { label: options.label }),
+            ...(options.name === undefined ? {} : { name: options.name }),
+            ...(options.limit === undefined ? {} : { limit: options.limit }),
+          }),
+        ),
+      ),
     'drover instance list',
+    'drover instance list --host a --life running',
+    'drover instance list --agent http://10.0.0.1:7700',
   );
 
   withExamples(
-    group
-      .command('show')
-      .description('Show one instance.')
-      .argument('<instance>', 'name or id')
-      .addOption(agent)
-      .addOption(json)
-      .action(async (name: string, options: AgentOptions) => {
-        print(await agentClient(options.agent).getInstance(name), options);
-      }),
+    withTarget(group.command('show').description('Show one instance.').argument('<instance>', 'name or id'))
+      .addOption(jsonOption())
+      .action((name: string, options: TargetOptions) => printWith(options, (side) => side.show(name))),
     'drover instance show web-1 --json',
   );
 
   withExamples(
-    group
-      .command('start')
-      .description('Start a stopped instance.')
-      .argument('<instance>', 'name or id')
-      .addOption(agent)
-      .addOption(json)
-      .action(async (name: string, options: AgentOptions) => {
-        print(await agentClient(options.agent).startInstance(name), options);
-      }),
-    'drover instance start web-1',
+    withTarget(
+      group
+        .command('start')
+        .description('Start a stopped instance.')
+        .argument('<instance>', 'name or id')
+        .addOption(waitOption()),
+    )
+      .addOption(jsonOption())
+      .action((name: string, options: TargetOptions & WaitOptions) =>
+        printWith(options, (side) => side.start(name, options)),
+      ),
+    'drover instance start web-1 --wait',
   );
 
   withExamples(
-    group
-      .command('stop')
-      .description('Stop an instance: asks the guest to power off.')
-      .argument('<instance>', 'name or id')
-      .option('--force', 'end it without asking the guest')
-      .addOption(agent)
-      .addOption(json)
-      .action(async (name: string, options: AgentOptions & { force?: boolean }) => {
-        const force = options.force === true;
-        print(await agentClient(options.agent).stopInstance(name, { force }), options);
-      }),
+    withTarget(
+      group
+        .command('stop')
+        .description('Stop an instance: asks the guest to power off.')
+        .argument('<instance>', 'name or id')
+        .option('--force', 'end it without asking the guest')
+        .addOption(waitOption()),
+    )
+      .addOption(jsonOption())
+      .action((name: string, options: TargetOptions & WaitOptions & { force?: boolean }) =>
+        printWith(options, (side) => side.stop(name, options)),
+      ),
     'drover instance stop web-1',
-    'drover instance stop web-1 --force',
+    'drover instance stop web-1 --force --wait 10s',
   );
 
   withExamples(
-    group
-      .command('delete')
-      .description('Remove a stopped instance and its files.')
-      .argument('<instance>', 'name or id')
-      .addOption(agent)
-      .addOption(json)
-      .action(async (name: string, options: AgentOptions) => {
-        await agentClient(options.agent).deleteInstance(name);
-        context.stdout.write(options.json ? `${JSON.stringify({ deleted: true })}\n` : `${name} deleted.\n`);
-      }),
+    withTarget(
+      group
+        .command('delete')
+        .description('Remove a stopped instance and its files.')
+        .argument('<instance>', 'name or id')
+        .addOption(waitOption()),
+    )
+      .addOption(jsonOption())
+      .action((name: string, options: TargetOptions & WaitOptions) =>
+        printWith(options, (side) => side.delete(name, options)),
+      ),
     'drover instance delete web-1',
   );
 
   withExamples(
-    group
-      .command('console')
-      .description('Open the serial console. Ctrl-] leaves.')
-      .argument('<instance>', 'name or id')
-      .addOption(agent)
-      .action(async (name: string, options: AgentOptions) => {
-        const { signal, release } = abortOnInterrupt(context);
-        const url = agentClient(options.agent).openConsole(name);
-        await runConsole({ url, instance: name, context, signal }).finally(release);
-      }),
+    withTarget(
+      group
+        .command('console')
+        .description('Open the serial console, which the host of the instance serves. Ctrl-] leaves.')
+        .argument('<instance>', 'name or id'),
+    ).action((name: string, options: TargetOptions) =>
+      withSide(options, async (side, signal) =>
+        runConsole({ url: await side.consoleUrl(name), instance: name, context, signal }),
+      ),
+    ),
     'drover instance console web-1',
   );
 
   withExamples(
-    group
-      .command('log')
-      .description('Print the end of the serial console log.')
-      .argument('<instance>', 'name or id')
-      .option('--follow', 'go on printing what is added, until Ctrl-C')
-      .option('--tail <bytes>', 'how much of it, bytes (default: 65536)', wholeNumber(1, 1 << 20))
-      .addOption(agent)
-      .action(async (name: string, options: AgentOptions & { follow?: boolean; tail?: number }) => {
-        const client = agentClient(options.agent);
-        const text = await client.getInstanceLog(name, { tailBytes: options.tail ?? DEFAULT_TAIL_BYTES });
+    withTarget(
+      group
+        .command('log')
+        .description('Print the end of the serial console log.')
+        .argument('<instance>', 'name or id')
+        .option('--follow', 'go on printing what is added, until Ctrl-C')
+        .option('--tail <bytes>', 'how much of it, bytes (default: 65536)', wholeNumber(1, 1 << 20)),
+    ).action((name: string, options: TargetOptions & { follow?: boolean; tail?: number }) =>
+      withSide(options, async (side, signal) => {
+        const text = await side.log(name, options.tail ?? DEFAULT_TAIL_BYTES);
         context.stdout.write(text);
         if (!options.follow) return;
-        const { signal, release } = abortOnInterrupt(context);
-        const read = (tailBytes: number) => client.getInstanceLog(name, { tailBytes });
-        await followLog({ read, seen: text, output: context.stdout, signal }).finally(release);
+        const read = (tailBytes: number) => side.log(name, tailBytes);
+        await followLog({ read, seen: text, output: context.stdout, signal });
       }),
+    ),
     'drover instance log web-1 --tail 4096',
     'drover instance log web-1 --follow',
   );
 }
 
 const DEFAULT_TAIL_BYTES = 65_536;
+const DEFAULT_WAIT = '60s';
 
-const columns: readonly Column<InstanceView>[] = [
-  { title: 'NAME', value: ({ name }) => name },
-  { title: 'STATE', value: ({ state }) => state.life },
-  { title: 'CPUS', value: ({ spec }) => String(spec.cpus), align: 'right' },
-  { title: 'MEMORY', value: ({ spec }) => `${spec.memoryMiB} MiB`, align: 'right' },
-  { title: 'ACCELERATOR', value: ({ state }) => state.accelerator ?? '-' },
-  { title: 'ID', value: ({ id }) => id },
-];
-
-function renderInstance({ id, name, spec, state, logFile }: InstanceView): string {
-  const rows: readonly (readonly [string, string | null])[] = [
-    ['name', name],
-    ['id', id],
-    ['state', state.life],
-    ['problem', state.error === null ? null : `${state.error.message} [${state.error.code}]`],
-    ['cpus', String(spec.cpus)],
-    ['memory', `${spec.memoryMiB} MiB`],
-    ['machine', state.machineType ?? spec.machineType],
-    ['accelerator', accelerator(state)],
-    ['vmm', [state.driver, state.vmmVersion].filter((part) => part !== null).join(' ')],
-    ['pid', state.pid === null ? null : String(state.pid)],
-    ['log', logFile],
-    ['epoch', state.epoch],
-    ['generation', state.generation],
-  ];
-  return rows
-    .filter(([, value]) => value !== null)
-    .map(([label, value]) => `${label.padEnd(12)} ${value}\n`)
-    .join('');
-}
-
-function accelerator({ accelerator, acceleratorReason }: InstanceView['state']): string | null {
-  if (accelerator === null) return null;
-  return acceleratorReason === null ? accelerator : `${accelerator} (${acceleratorReason})`;
+function waitOption(): Option {
+  return new Option('--wait [time]', `wait until it is so, at most this long (default: ${DEFAULT_WAIT})`)
+    .preset(DEFAULT_WAIT)
+    .argParser(quantity(parseWholeMilliseconds));
 }

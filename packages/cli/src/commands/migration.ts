@@ -1,95 +1,185 @@
-import type { MigrationView } from '@drover/protocol';
-import { formatDuration } from '@drover/types';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CommandContext } from '../context.js';
 import { ExitCode } from '../exit-codes.js';
+import { pageSize, takeItems } from '../fleet/items.js';
 import { chooseDisplay, conclude } from '../migration/conclude.js';
 import { followMigration } from '../migration/follow.js';
+import { fleetOutcome, inFleet, renderFleetMigration, renderFleetMigrations } from '../migration/in-fleet.js';
+import { onAgent, renderAgentMigrations } from '../migration/on-agent.js';
 import { failureLine } from '../output/failure.js';
-import { type Column, renderTable } from '../output/table.js';
+import { print } from '../output/print.js';
 import { renderOutcome } from '../progress/outcome.js';
-import { type AgentOptions, agentClient, agentOption, jsonOption, withExamples } from './options.js';
+import {
+  type ControlPlaneOptions,
+  chooseTarget,
+  controlPlaneClient,
+  controlPlaneOption,
+  refuseForAgent,
+  type TargetOptions,
+  withTarget,
+} from '../target/choose.js';
+import { jsonOption, wholeNumber, withExamples } from './options.js';
+
+interface ListOptions extends TargetOptions {
+  readonly instance?: string;
+  readonly host?: string;
+  readonly state?: (typeof states)[number];
+  readonly limit?: number;
+}
+
+interface ResolveOptions extends ControlPlaneOptions {
+  readonly decision: 'take-back' | 'take-over' | 'give-up';
+  readonly lostHost: string;
+  readonly reason: string;
+}
+
+const states = ['waiting', 'running', 'in-doubt', 'completed', 'failed', 'cancelled'] as const;
 
 export function addMigrationCommands(program: Command, context: CommandContext): void {
   const group = program.command('migration').description('Look at migrations, cancel them, watch them.');
-  const agent = agentOption(context);
-  const json = jsonOption();
-  const { stdout } = context;
 
   withExamples(
-    group
-      .command('list')
-      .description('List the migrations that an agent took part in.')
-      .addOption(agent)
-      .addOption(json)
-      .action(async (options: AgentOptions) => {
-        const items = await agentClient(options.agent).listMigrations();
-        stdout.write(options.json ? `${JSON.stringify({ items })}\n` : `${renderTable(columns, items)}\n`);
+    withTarget(
+      group
+        .command('list')
+        .description('List migrations, newest first; of an agent, those that it took part in.')
+        .option('--instance <instance>', 'only of this instance')
+        .option('--host <host>', 'only from or to this host')
+        .addOption(new Option('--state <state>', 'only in this state').choices(states))
+        .option('--limit <n>', 'at most so many (default: 50)', wholeNumber(1, 1_000_000)),
+    )
+      .addOption(jsonOption())
+      .action(async (options: ListOptions) => {
+        const target = await chooseTarget(options, context);
+        if (target.kind === 'agent') {
+          refuseForAgent({ ...options }, '--instance', '--host', '--state', '--limit');
+          const items = await target.client.listMigrations();
+          print(context, options, { document: { items }, text: renderAgentMigrations(items) });
+          return;
+        }
+        const { instance, host, state, limit = 50 } = options;
+        const query = { instance, host, state, limit: pageSize(limit) };
+        const items = await takeItems(target.client.eachMigration(query), limit);
+        print(context, options, { document: { items }, text: renderFleetMigrations(items) });
       }),
     'drover migration list',
+    'drover migration list --state failed --host a',
   );
 
   withExamples(
-    group
-      .command('show')
-      .description('Show one migration, with its report where it has ended.')
-      .argument('<migration>', 'id')
-      .addOption(agent)
-      .addOption(json)
-      .action(async (id: string, options: AgentOptions) => {
-        const migration = await agentClient(options.agent).getMigration(id);
-        stdout.write(options.json ? `${JSON.stringify(migration)}\n` : renderOutcome(migration));
-        if (!options.json && migration.error !== null) stdout.write(failureLine(migration.error));
+    withTarget(
+      group
+        .command('show')
+        .description('Show one migration, with its report where it has ended.')
+        .argument('<migration>', 'id'),
+    )
+      .addOption(jsonOption())
+      .action(async (id: string, options: TargetOptions) => {
+        const target = await chooseTarget(options, context);
+        const [document, text] =
+          target.kind === 'agent'
+            ? await target.client.getMigration(id).then((view) => [view, renderOutcome(view)] as const)
+            : await target.client
+                .getMigration(id)
+                .then((migration) => [migration, renderFleetMigration(migration)] as const);
+        print(context, options, { document, text });
+        if (!options.json && document.error !== null) context.stdout.write(failureLine(document.error));
       }),
     'drover migration show 6f0d1c1e-6d0a-4a53-9a55-0b6f5f5d9a11',
   );
 
   withExamples(
-    group
-      .command('cancel')
-      .description('Cancel a migration; works until the handover, and returns when it has ended.')
-      .argument('<migration>', 'id')
-      .addOption(agent)
-      .addOption(json)
-      .action(async (id: string, options: AgentOptions) => {
-        const migration = await agentClient(options.agent).cancelMigration(id);
-        stdout.write(options.json ? `${JSON.stringify(migration)}\n` : renderOutcome(migration));
-        // Asked to cancel and cancelled is a success; what went another way is not.
+    withTarget(
+      group
+        .command('cancel')
+        .description('Cancel a migration; works until the handover, and returns when it has ended.')
+        .argument('<migration>', 'id'),
+    )
+      .addOption(jsonOption())
+      .action(async (id: string, options: TargetOptions) => {
+        const target = await chooseTarget(options, context);
+        if (target.kind === 'agent') {
+          const view = await target.client.cancelMigration(id);
+          print(context, options, { document: view, text: renderOutcome(view) });
+          // Asked to cancel and cancelled is a success; what went another way is not.
+          if (view.state !== 'cancelled') context.exitWith(ExitCode.failed);
+          return;
+        }
+        const { client } = target;
+        await client.cancelMigration(id);
+        const silent = { event: () => undefined, remark: () => undefined, end: () => undefined };
+        const display = { ...silent, lost: () => undefined, close: () => undefined };
+        const result = await followMigration(inFleet(client, id, display), display, context, {
+          cancelOnInterrupt: false,
+        });
+        if (result.kind !== 'ended') {
+          conclude(result, fleetOutcome, id, display, context);
+          return;
+        }
+        const { migration } = result;
+        print(context, options, { document: migration, text: renderOutcome(fleetOutcome(migration)) });
         if (migration.state !== 'cancelled') context.exitWith(ExitCode.failed);
       }),
     'drover migration cancel 6f0d1c1e-6d0a-4a53-9a55-0b6f5f5d9a11',
   );
 
   withExamples(
-    group
-      .command('watch')
-      .description('Show a migration live until it ends. Ctrl-C stops watching and changes nothing.')
-      .argument('<migration>', 'id')
-      .addOption(agent)
-      .addOption(json)
-      .action(async (id: string, options: AgentOptions) => {
-        const client = agentClient(options.agent);
-        const { instanceName, peer } = await client.getMigration(id);
-        const title = { instance: instanceName, destination: peer, maxDowntimeMs: null };
-        const display = chooseDisplay(context, title, options.json === true);
-        const result = await followMigration(client, id, display, context, { cancelOnInterrupt: false });
-        conclude(result, id, display, context);
+    withTarget(
+      group
+        .command('watch')
+        .description('Show a migration live until it ends. Ctrl-C stops watching and changes nothing.')
+        .argument('<migration>', 'id'),
+    )
+      .addOption(jsonOption())
+      .action(async (id: string, options: TargetOptions) => {
+        const target = await chooseTarget(options, context);
+        const json = options.json === true;
+        if (target.kind === 'agent') {
+          const { instanceName, peer } = await target.client.getMigration(id);
+          const title = { instance: instanceName, destination: peer, maxDowntimeMs: null };
+          const display = chooseDisplay(context, title, json);
+          const followed = onAgent(target.client, id, display);
+          const result = await followMigration(followed, display, context, { cancelOnInterrupt: false });
+          conclude(result, (view) => view, id, display, context);
+          return;
+        }
+        const migration = await target.client.getMigration(id);
+        const title = {
+          instance: migration.instanceName,
+          destination: migration.destination?.name ?? 'another host',
+          maxDowntimeMs: migration.settings.maxDowntimeMs,
+        };
+        const display = chooseDisplay(context, title, json);
+        const followed = inFleet(target.client, id, display);
+        const result = await followMigration(followed, display, context, { cancelOnInterrupt: false });
+        conclude(result, fleetOutcome, id, display, context);
       }),
     'drover migration watch 6f0d1c1e-6d0a-4a53-9a55-0b6f5f5d9a11 --json',
   );
-}
 
-const columns: readonly Column<MigrationView>[] = [
-  { title: 'ID', value: ({ id }) => id },
-  { title: 'INSTANCE', value: ({ instanceName }) => instanceName },
-  { title: 'ROLE', value: ({ role }) => role },
-  { title: 'PEER', value: ({ peer }) => peer },
-  { title: 'STATE', value: ({ state }) => state },
-  { title: 'PHASE', value: ({ phase }) => phase },
-  {
-    title: 'DOWNTIME',
-    value: ({ report }) => (report === null ? '-' : formatDuration(report.downtime.totalMs)),
-    align: 'right',
-  },
-  { title: 'STARTED', value: ({ startedAt }) => startedAt },
-];
+  withExamples(
+    group
+      .command('resolve')
+      .description(
+        'Decide a migration in doubt whose other host is lost for good. The host must have been declared lost\n' +
+          'with "drover host lost": whatever still runs there must be unable to run any more.',
+      )
+      .argument('<migration>', 'id')
+      .addOption(
+        new Option('--decision <decision>', 'what shall become of the guest')
+          .choices(['take-back', 'take-over', 'give-up'])
+          .makeOptionMandatory(),
+      )
+      .requiredOption('--lost-host <host>', 'name or id of the lost host')
+      .requiredOption('--reason <text>', 'how it is known; kept in the audit trail')
+      .addOption(controlPlaneOption())
+      .addOption(jsonOption())
+      .action(async (id: string, options: ResolveOptions) => {
+        const client = await controlPlaneClient(options, context);
+        const { decision, lostHost, reason } = options;
+        const migration = await client.resolveMigration(id, { decision, lostHost, reason });
+        print(context, options, { document: migration, text: renderFleetMigration(migration) });
+      }),
+    'drover migration resolve 6f0d1c1e-6d0a-4a53-9a55-0b6f5f5d9a11 --decision take-back --lost-host b --reason "power cut, racked out"',
+  );
+}

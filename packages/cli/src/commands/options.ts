@@ -1,26 +1,12 @@
 import { AgentClient } from '@drover/client';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { CommandContext } from '../context.js';
 
 /** Where an agent listens when nobody says otherwise. */
 export const DEFAULT_AGENT_URL = 'http://127.0.0.1:7700';
 
-/** Options as commander hands them over. */
-export interface AgentOptions {
-  readonly agent: string;
-  readonly json?: boolean;
-}
-
 /** `--json`, the same in every command. */
 export function jsonOption(): Option {
   return new Option('--json', 'print JSON: one document, or one event a line');
-}
-
-/** `--agent URL`, from DROVER_AGENT where it is not given. */
-export function agentOption(context: CommandContext): Option {
-  return new Option('--agent <url>', 'the host agent to ask (environment: DROVER_AGENT)')
-    .default(context.environment.DROVER_AGENT || DEFAULT_AGENT_URL)
-    .argParser(parseAgentUrl);
 }
 
 /** A client of the agent that `--agent` names. The URL is checked here too, since a default skips the parser. */
@@ -30,7 +16,16 @@ export function agentClient(url: string): AgentClient {
 
 /** An http URL without a trailing slash. Throws commander's InvalidArgumentError. */
 export function parseAgentUrl(text: string): string {
-  const problem = `"${text}" is not the http URL of an agent; write for example ${DEFAULT_AGENT_URL}.`;
+  return parseUrl(text, 'an agent', DEFAULT_AGENT_URL);
+}
+
+/** As {@link parseAgentUrl}. */
+export function parseControlPlaneUrl(text: string): string {
+  return parseUrl(text, 'a control plane', 'http://127.0.0.1:7600');
+}
+
+function parseUrl(text: string, whose: string, example: string): string {
+  const problem = `"${text}" is not the http URL of ${whose}; write for example ${example}.`;
   if (!URL.canParse(text)) throw new InvalidArgumentError(problem);
   const url = new URL(text);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new InvalidArgumentError(problem);
@@ -60,4 +55,21 @@ export function quantity(parse: (text: string) => number): (text: string) => num
 /** Adds an "Examples:" section under the options. */
 export function withExamples(command: Command, ...lines: readonly string[]): Command {
   return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`);
+}
+
+/** A parser of `key=value` that adds to those before. Throws commander's InvalidArgumentError. */
+export function parseLabel(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined) {
+    throw new InvalidArgumentError(`"${text}" is not a label; write for example rack=7.`);
+  }
+  return { ...before, [key]: value };
+}
+
+/** A parser that collects what is given several times. */
+export function collect(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
 }

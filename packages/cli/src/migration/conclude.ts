@@ -1,8 +1,13 @@
 import type { CommandContext } from '../context.js';
 import { ExitCode, exitCodeOfMigration } from '../exit-codes.js';
 import { failureLine } from '../output/failure.js';
-import type { MigrationDisplay } from '../progress/display.js';
-import { type DisplayClock, type MigrationTitle, realClock } from '../progress/display.js';
+import {
+  type DisplayClock,
+  type MigrationDisplay,
+  type MigrationOutcome,
+  type MigrationTitle,
+  realClock,
+} from '../progress/display.js';
 import { JsonDisplay } from '../progress/json-display.js';
 import { LineDisplay } from '../progress/line-display.js';
 import { LiveDisplay } from '../progress/live-display.js';
@@ -22,9 +27,10 @@ export function chooseDisplay(
     : new LineDisplay(context.stdout, clock);
 }
 
-/** Prints how it ended and sets the exit code. */
-export function conclude(
-  result: FollowResult,
+/** Prints how it ended and sets the exit code. `outcomeOf` reads what was followed. */
+export function conclude<Migration>(
+  result: FollowResult<Migration>,
+  outcomeOf: (migration: Migration) => MigrationOutcome,
   migrationId: string,
   display: MigrationDisplay,
   context: CommandContext,
@@ -42,8 +48,8 @@ export function conclude(
     );
     return;
   }
-  const { migration } = result;
-  display.end(migration);
-  context.exitWith(exitCodeOfMigration(migration.state, wasRefused(migration)));
-  if (migration.error !== null) context.stderr.write(failureLine(migration.error));
+  const outcome = outcomeOf(result.migration);
+  display.end(outcome, result.migration);
+  context.exitWith(exitCodeOfMigration(outcome.state, wasRefused(outcome)));
+  if (outcome.error !== null) context.stderr.write(failureLine(outcome.error));
 }

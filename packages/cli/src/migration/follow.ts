@@ -1,31 +1,36 @@
-import { type AgentClient, ApiError } from '@drover/client';
-import type { MigrationView } from '@drover/protocol';
+import { ApiError } from '@drover/client';
 import { type ErrorBody, toErrorBody } from '@drover/types';
 import type { CommandContext } from '../context.js';
 import type { MigrationDisplay } from '../progress/display.js';
 
+/** A migration that can be followed, wherever it is asked for. */
+export interface Followed<Migration> {
+  /** Shows what comes, and resolves with the migration as it ended. Rejects when `signal` aborts. */
+  watch(signal: AbortSignal): Promise<Migration>;
+  cancel(): Promise<unknown>;
+}
+
 /**
- * How following ended: with the migration, because the person at the keyboard had seen enough, or because the agent was lost; after
- * the last two the outcome is not known here.
+ * How following ended: with the migration, because the person at the keyboard had seen enough, or because whoever was asked was lost;
+ * after the last two the outcome is not known here.
  */
-export type FollowResult =
-  | { readonly kind: 'ended'; readonly migration: MigrationView }
+export type FollowResult<Migration> =
+  | { readonly kind: 'ended'; readonly migration: Migration }
   | { readonly kind: 'detached' }
   | { readonly kind: 'lost'; readonly error: ErrorBody };
 
 /**
- * Shows a migration's events until it ends.
+ * Follows a migration until it ends.
  *
- * With `cancelOnInterrupt` the first Ctrl-C asks the agent to cancel, and goes on following; the second lets go. Without it the
- * first one lets go. Letting go changes nothing for the migration. Rejects with the agent's refusals alone.
+ * With `cancelOnInterrupt` the first Ctrl-C asks to cancel, and goes on following; the second lets go. Without it the first one lets
+ * go. Letting go changes nothing for the migration. Rejects with refusals alone.
  */
-export async function followMigration(
-  client: AgentClient,
-  migrationId: string,
-  display: MigrationDisplay,
+export async function followMigration<Migration>(
+  followed: Followed<Migration>,
+  display: Pick<MigrationDisplay, 'remark' | 'close'>,
   context: CommandContext,
   options: { readonly cancelOnInterrupt: boolean },
-): Promise<FollowResult> {
+): Promise<FollowResult<Migration>> {
   const detach = new AbortController();
   let cancelAsked = !options.cancelOnInterrupt;
   const release = context.onInterrupt(() => {
@@ -35,16 +40,12 @@ export async function followMigration(
     }
     cancelAsked = true;
     display.remark('Asking to cancel; Ctrl-C again stops watching.');
-    client.cancelMigration(migrationId).catch((thrown: unknown) => {
+    followed.cancel().catch((thrown: unknown) => {
       display.remark(`Not cancelled: ${toErrorBody(thrown).message}`);
     });
   });
   try {
-    for await (const event of client.watchMigration(migrationId, { signal: detach.signal })) {
-      display.event(event);
-      if (event.kind === 'ended') return { kind: 'ended', migration: event.migration };
-    }
-    return { kind: 'ended', migration: await client.getMigration(migrationId) };
+    return { kind: 'ended', migration: await followed.watch(detach.signal) };
   } catch (thrown) {
     if (detach.signal.aborted) return { kind: 'detached' };
     if (thrown instanceof ApiError) throw thrown;

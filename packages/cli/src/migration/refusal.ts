@@ -1,4 +1,4 @@
-import type { MigrationView } from '@drover/protocol';
+import type { MigrationOutcome } from '../progress/display.js';
 
 /**
  * Codes of what goes wrong by itself while two agents find together: links, deadlines, the guest. Everything else that ends a
@@ -46,8 +46,12 @@ export const mishaps: ReadonlySet<string> = new Set([
 ]);
 
 /** True for a migration that was turned down before a page was sent, by the source's own checks or by the destination. */
-export function wasRefused({ state, phase, error }: MigrationView): boolean {
+export function wasRefused({
+  state,
+  phase,
+  error,
+}: Pick<MigrationOutcome, 'state' | 'phase' | 'error'>): boolean {
   if (state !== 'failed' || error === null) return false;
-  const early = phase === 'connecting' || phase === 'preparing';
+  const early = phase === null || phase === 'connecting' || phase === 'preparing';
   return early && !mishaps.has(error.code) && !error.code.startsWith('native-');
 }

@@ -8,19 +8,20 @@ const BAR_CELLS = 24;
 const LABEL_WIDTH = 12;
 
 /**
- * The lines of the live display, each at most `width` characters. `progress` is null before the first event; `elapsedMs` is since
- * the display began.
+ * The lines of the live display, each at most `width` characters. `step` says what is done before the first
+ * progress; `elapsedMs` is since the display began.
  */
 export function renderBlock(
   title: MigrationTitle,
   progress: MigrationProgress | null,
+  step: string,
   elapsedMs: number,
   width: number,
 ): readonly string[] {
   const heading = `Moving ${title.instance} to ${title.destination}`;
   const lines =
     progress === null
-      ? [heading, row('phase', `waiting   ${formatDuration(elapsedMs)}`)]
+      ? [heading, row('phase', `${step}   ${formatDuration(elapsedMs)}`)]
       : [
           heading,
           row('phase', `${progress.phase}, round ${progress.round}   ${formatDuration(elapsedMs)}`),
@@ -31,8 +32,12 @@ export function renderBlock(
           row('dirty rate', dirtyRate(progress)),
           row('downtime', expectedDowntime(progress, title.maxDowntimeMs)),
         ];
-  // A line that wraps would make the display climb the screen, since it counts lines to go back up.
-  return lines.map((line) => (line.length > width ? `${line.slice(0, Math.max(width - 1, 0))}…` : line));
+  return lines.map((line) => cutLine(line, width));
+}
+
+/** A line that wraps would make the display climb the screen, since it counts lines to go back up. */
+export function cutLine(line: string, width: number): string {
+  return line.length > width ? `${line.slice(0, Math.max(width - 1, 0))}…` : line;
 }
 
 /** The same in one line, for logs. */
@@ -57,12 +62,13 @@ function doneFraction({ pagesSent, pagesRemaining, phase }: MigrationProgress): 
   return pages === 0 ? 0 : pagesSent / pages;
 }
 
-function bar(fraction: number): string {
+/** `[####....]`. */
+export function bar(fraction: number): string {
   const filled = Math.floor(fraction * BAR_CELLS);
   return `[${'#'.repeat(filled)}${'.'.repeat(BAR_CELLS - filled)}]`;
 }
 
-function percent(fraction: number): string {
+export function percent(fraction: number): string {
   return `${Math.floor(fraction * 100)} %`;
 }
 

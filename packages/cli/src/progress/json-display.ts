@@ -1,10 +1,9 @@
-import type { MigrationEvent, MigrationView } from '@drover/protocol';
 import type { ErrorBody } from '@drover/types';
 import type { Output } from '../context.js';
 import { failureJson } from '../output/failure.js';
-import type { MigrationDisplay } from './display.js';
+import type { MigrationDisplay, MigrationOutcome, ShownEvent } from './display.js';
 
-/** One event a line as the agent sends it; the last line is the migration as it ended. For programs. */
+/** One event a line as it comes; the last line is the migration as it ended. For programs. */
 export class JsonDisplay implements MigrationDisplay {
   readonly #output: Output;
 
@@ -12,15 +11,15 @@ export class JsonDisplay implements MigrationDisplay {
     this.#output = output;
   }
 
-  event(event: MigrationEvent): void {
+  event(event: ShownEvent): void {
     // The end is told once, by `end`, as the migration itself.
     if (event.kind !== 'ended') this.#output.write(`${JSON.stringify(event)}\n`);
   }
 
   remark(): void {}
 
-  end(migration: MigrationView): void {
-    this.#output.write(`${JSON.stringify(migration)}\n`);
+  end(_: MigrationOutcome, document: unknown): void {
+    this.#output.write(`${JSON.stringify(document)}\n`);
   }
 
   lost(error: ErrorBody): void {

@@ -1,49 +1,52 @@
-import type { MigrationEvent, MigrationView } from '@drover/protocol';
 import type { MigrationProgress } from '@drover/types';
 import type { Output } from '../context.js';
 import { renderBlock } from './block.js';
-import type { DisplayClock, MigrationDisplay, MigrationTitle } from './display.js';
+import type {
+  DisplayClock,
+  MigrationDisplay,
+  MigrationOutcome,
+  MigrationTitle,
+  ShownEvent,
+} from './display.js';
+import { LiveBlock } from './live-block.js';
 import { renderOutcome } from './outcome.js';
-
-/** The clock on the screen goes on between events, so that a person sees that the command is alive. */
-const REDRAW_MS = 250;
+import { describeStep } from './step.js';
 
 /** A block of lines that is drawn again in its place. For terminals. */
 export class LiveDisplay implements MigrationDisplay {
   readonly #output: Output;
-  readonly #title: MigrationTitle;
-  readonly #clock: DisplayClock;
-  readonly #startedAt: number;
-  readonly #stopClock: () => void;
+  readonly #block: LiveBlock;
+  #title: MigrationTitle;
   #progress: MigrationProgress | null = null;
-  /** Lines of the block that are on the screen, above the cursor. */
-  #drawn = 0;
-  #closed = false;
+  #step = 'waiting';
 
   constructor(output: Output, title: MigrationTitle, clock: DisplayClock) {
     this.#output = output;
     this.#title = title;
-    this.#clock = clock;
-    this.#startedAt = clock.now();
-    this.#output.write(HIDE_CURSOR);
-    this.#draw('');
-    this.#stopClock = clock.every(REDRAW_MS, () => this.#draw(''));
+    this.#block = new LiveBlock(output, clock, (elapsedMs, width) =>
+      renderBlock(this.#title, this.#progress, this.#step, elapsedMs, width),
+    );
   }
 
-  event(event: MigrationEvent): void {
-    if (event.kind === 'progress') {
-      this.#progress = event.progress;
-      this.#draw('');
-    } else if (event.kind === 'note') this.#draw(`${event.message}\n`);
+  event(event: ShownEvent): void {
+    if (event.kind === 'note') this.remark(event.message);
+    if (event.kind === 'progress') this.#progress = event.progress;
+    if (event.kind === 'migration') {
+      const { progress, destination } = event.migration;
+      this.#progress = progress;
+      this.#step = describeStep(event.migration);
+      if (destination !== null) this.#title = { ...this.#title, destination: destination.name };
+    }
+    if (event.kind === 'progress' || event.kind === 'migration') this.#block.draw();
   }
 
   remark(text: string): void {
-    this.#draw(`${text}\n`);
+    this.#block.draw(`${text}\n`);
   }
 
-  end(migration: MigrationView): void {
+  end(outcome: MigrationOutcome): void {
     this.close();
-    this.#output.write(renderOutcome(migration));
+    this.#output.write(renderOutcome(outcome));
   }
 
   lost(): void {
@@ -51,24 +54,6 @@ export class LiveDisplay implements MigrationDisplay {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#stopClock();
-    this.#draw('');
-    this.#closed = true;
-    this.#output.write(SHOW_CURSOR);
-  }
-
-  /** Writes `above` where the block was, and the block below it. */
-  #draw(above: string): void {
-    if (this.#closed) return;
-    const elapsedMs = this.#clock.now() - this.#startedAt;
-    const lines = renderBlock(this.#title, this.#progress, elapsedMs, this.#output.columns || 80);
-    const back = this.#drawn === 0 ? '' : `\u001b[${this.#drawn}A`;
-    this.#output.write(`${back}\r${ERASE_BELOW}${above}${lines.join('\n')}\n`);
-    this.#drawn = lines.length;
+    this.#block.close();
   }
 }
-
-const HIDE_CURSOR = '\u001b[?25l';
-const SHOW_CURSOR = '\u001b[?25h';
-const ERASE_BELOW = '\u001b[J';

@@ -1,4 +1,3 @@
-import type { MigrationView } from '@drover/protocol';
 import {
   type DowntimeReport,
   formatBytes,
@@ -8,21 +7,25 @@ import {
 } from '@drover/types';
 import { formatCount } from '../output/format.js';
 import { type Column, renderTable } from '../output/table.js';
+import type { MigrationOutcome } from './display.js';
 
 /** How a migration ended, with its report where there is one. Ends with a newline. */
-export function renderOutcome(migration: MigrationView): string {
+export function renderOutcome(migration: MigrationOutcome): string {
   const { instanceName, peer, report } = migration;
+  const phase = migration.phase === null ? '' : `in phase ${migration.phase}`;
   switch (migration.state) {
     case 'completed':
       return `${instanceName} moved to ${peer}.\n${report === null ? '' : renderReport(report)}`;
     case 'cancelled':
       return `The migration of ${instanceName} was cancelled; the guest stays where it was.\n`;
     case 'failed':
-      return `The migration of ${instanceName} to ${peer} failed in phase ${migration.phase}.\n`;
+      return `The migration of ${instanceName} to ${peer} failed ${phase || 'before it began'}.\n`;
     case 'in-doubt':
-      return `${instanceName} was handed over, and ${peer} has not said yet that it runs; the guest stays paused here until it has.\n`;
+      return `${instanceName} was handed over, and ${peer} has not said yet that it runs; the guest stays paused at its source until it has.\n`;
     case 'running':
-      return `The migration of ${instanceName} to ${peer} goes on: phase ${migration.phase}.\n`;
+      return `The migration of ${instanceName} to ${peer} goes on${phase && `, ${phase}`}.\n`;
+    case 'waiting':
+      return `The migration of ${instanceName} to ${peer} waits for its turn.\n`;
   }
 }
 
