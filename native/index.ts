@@ -10,7 +10,7 @@
 import { loadAddon } from './load.js';
 
 /** The addon refuses to load when its compiled-in number differs. */
-export const CONTRACT_VERSION = 2;
+export const CONTRACT_VERSION = 3;
 
 /** Guest page size of every format here, bytes. */
 export const PAGE_SIZE = 4096;
@@ -117,6 +117,30 @@ export interface KvmHost {
   readonly trackers: ReadonlyArray<'kvm-dirty-log' | 'kvm-dirty-ring'>;
 }
 
+/** A processor as guests are shown it. */
+export interface HostCpu {
+  /** `GenuineIntel`. */
+  readonly vendor: string;
+  readonly model: string;
+  /** As /proc/cpuinfo spells them; `cpuid_7.0_ebx_9` where Linux has no name. Ascending. */
+  readonly features: string[];
+}
+
+/** What a guest was promised of its processors for life. All numbers are of 32 bits. */
+export interface CpuDefinition {
+  /** CPUID of the first processor; the others differ in their numbers alone. At most 256. */
+  readonly cpuid: ReadonlyArray<{
+    readonly leaf: number;
+    readonly subleaf: number;
+    readonly eax: number;
+    readonly ebx: number;
+    readonly ecx: number;
+    readonly edx: number;
+  }>;
+  /** Model-specific registers that are part of its state. At most 1024. */
+  readonly msrs: readonly number[];
+}
+
 /** Why a machine ended by itself. */
 export interface KvmEnding {
   /** `failed`: the guest cannot go on (triple fault, an instruction that KVM cannot emulate). */
@@ -174,9 +198,9 @@ export interface KvmMachine {
    * unknown) or `native-unsupported` (a version, processor feature or register that this host lacks, named); throw the machine away then.
    */
   loadState(payloads: readonly MachinePayload[], clock: 'wall' | 'stopped'): Promise<void>;
-  /**
-   * CPUID payloads of a machine at any time: what {@link NativeAddon.missingFeatures} of another host compares before anything moves.
-   */
+  /** At any time; the same for the guest's life, wherever it goes. {@link NativeAddon.missingFromHost} of another host compares it before anything moves. */
+  cpuDefinition(): CpuDefinition;
+  /** The CPUID part of the state, at any time. */
   cpuidPayloads(): MachinePayload[];
   /**
    * Starts the tracker. It walks no memory: the first collection reports every page and arms it, so collect once before the
@@ -340,8 +364,13 @@ export interface NativeAddon {
   createKvmMachine(options: KvmMachineOptions): KvmMachine;
   /** The payload kinds of a machine's state with the versions this release reads; the last of each is what it writes. */
   machinePayloadKinds(): Readonly<Record<string, readonly number[]>>;
-  /** Processor features in a machine's CPUID payloads that this host lacks, by name; empty where it can take the machine on. */
-  missingFeatures(payloads: readonly MachinePayload[]): string[];
+  /** What this host's KVM offers to guests. Throws as {@link kvmHost}. */
+  hostCpu(): HostCpu;
+  /**
+   * What of a machine's processor this host lacks, by name (`avx512f`, `the vendor GenuineIntel`, `MSR 0xda0 (IA32_XSS)`); both empty
+   * where it can take the machine on. Throws as {@link kvmHost}, and `native-invalid-argument`.
+   */
+  missingFromHost(cpu: CpuDefinition): { readonly features: string[]; readonly msrs: string[] };
   listenForPeers(options: PeerListenerOptions): PeerListener;
   createSender(options: BulkSenderOptions): BulkSender;
   createReceiver(options: BulkReceiverOptions): BulkReceiver;

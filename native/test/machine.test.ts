@@ -110,7 +110,13 @@ describe.skipIf(reason !== null)(
         expect(kinds[kind]?.at(-1)).toBe(version);
         expect(data.byteLength).toBeLessThan(64 << 10);
       }
-      expect(addon.missingFeatures(first.machine.cpuidPayloads())).toEqual([]);
+      const cpu = first.machine.cpuDefinition();
+      expect(addon.missingFromHost(cpu)).toEqual({ features: [], msrs: [] });
+      expect(addon.missingFromHost({ ...cpu, msrs: [0xda1] }).msrs).toEqual(['MSR 0xda1']);
+      const { vendor, features } = addon.hostCpu();
+      expect(vendor).not.toBe('');
+      expect(features).toContain('sse2');
+      expect(features).toEqual([...features].sort());
 
       const second = make(first.fd);
       await second.machine.loadState(payloads, 'wall');

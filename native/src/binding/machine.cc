@@ -10,6 +10,8 @@
 #include "binding/memory.h"
 #include "binding/tracker.h"
 #include "binding/transfer_objects.h"
+#include "core/kvm/cpu_features.h"
+#include "core/kvm/cpuid.h"
 #include "core/kvm/machine.h"
 #include "core/kvm/state/machine_state.h"
 #include "core/machine/boot/image_file.h"
@@ -18,6 +20,7 @@ namespace drover::binding {
 
 namespace {
 
+using kvm::CpuDefinition;
 using kvm::Ending;
 using kvm::Machine;
 using kvm::Tracking;
@@ -26,6 +29,8 @@ using machine::Payload;
 
 constexpr const char* kClassName = "KvmMachine";
 constexpr uint32_t kPayloadsMax = 65536;
+constexpr uint32_t kCpuidEntriesMax = 256;
+constexpr uint32_t kMsrsMax = 1024;
 
 // What is handed to the object that JavaScript sees.
 struct MachineParts {
@@ -93,6 +98,71 @@ Result<ClockMode> read_clock(const Napi::Value& value) {
   return invalid_argument("clock must be \"wall\" or \"stopped\"");
 }
 
+Napi::Value names_array(Napi::Env env, const std::vector<std::string>& names) {
+  Napi::Array list = Napi::Array::New(env, names.size());
+  for (uint32_t index = 0; index < names.size(); ++index) list.Set(index, names[index]);
+  return list;
+}
+
+Napi::Value definition_object(Napi::Env env, const CpuDefinition& definition) {
+  Napi::Array entries = Napi::Array::New(env, definition.cpuid.size());
+  for (uint32_t index = 0; index < definition.cpuid.size(); ++index) {
+    const kvm_cpuid_entry2& entry = definition.cpuid[index];
+    Napi::Object leaf = Napi::Object::New(env);
+    leaf.Set("leaf", static_cast<double>(entry.function));
+    leaf.Set("subleaf", static_cast<double>(entry.index));
+    leaf.Set("eax", static_cast<double>(entry.eax));
+    leaf.Set("ebx", static_cast<double>(entry.ebx));
+    leaf.Set("ecx", static_cast<double>(entry.ecx));
+    leaf.Set("edx", static_cast<double>(entry.edx));
+    entries.Set(index, leaf);
+  }
+  Napi::Array msrs = Napi::Array::New(env, definition.msrs.size());
+  for (uint32_t index = 0; index < definition.msrs.size(); ++index) {
+    msrs.Set(index, static_cast<double>(definition.msrs[index]));
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("cpuid", entries);
+  result.Set("msrs", msrs);
+  return result;
+}
+
+Result<kvm_cpuid_entry2> read_cpuid_entry(const Napi::Value& value) {
+  kvm_cpuid_entry2 entry{};
+  const std::pair<const char*, uint32_t*> fields[] = {{"leaf", &entry.function}, {"subleaf", &entry.index},
+                                                      {"eax", &entry.eax},       {"ebx", &entry.ebx},
+                                                      {"ecx", &entry.ecx},       {"edx", &entry.edx}};
+  for (const auto& [name, into] : fields) {
+    auto number = read_integer(field(value, name), name, 0, UINT32_MAX);
+    if (!number) return number.error();
+    *into = static_cast<uint32_t>(number.value());
+  }
+  return entry;
+}
+
+Result<CpuDefinition> read_definition(const Napi::Value& value) {
+  const Napi::Value cpuid = field(value, "cpuid");
+  const Napi::Value msrs = field(value, "msrs");
+  if (!cpuid.IsArray() || !msrs.IsArray()) return invalid_argument("cpuid and msrs must be arrays");
+  const Napi::Array entries = cpuid.As<Napi::Array>();
+  const Napi::Array indices = msrs.As<Napi::Array>();
+  if (entries.Length() > kCpuidEntriesMax || indices.Length() > kMsrsMax) {
+    return invalid_argument("cpuid must have at most 256 entries and msrs at most 1024");
+  }
+  CpuDefinition definition;
+  for (uint32_t index = 0; index < entries.Length(); ++index) {
+    auto entry = read_cpuid_entry(entries[index]);
+    if (!entry) return entry.error();
+    definition.cpuid.push_back(entry.value());
+  }
+  for (uint32_t index = 0; index < indices.Length(); ++index) {
+    auto number = read_integer(indices[index], "msrs", 0, UINT32_MAX);
+    if (!number) return number.error();
+    definition.msrs.push_back(static_cast<uint32_t>(number.value()));
+  }
+  return definition;
+}
+
 Napi::Value undefined(Napi::Env env, Unit&) { return env.Undefined(); }
 
 // Like a server of Node it lives until close(), whoever still refers to it; unlike one it does not keep the event loop
@@ -110,6 +180,7 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
                                                   InstanceMethod<&MachineObject::resume>("resume"),
                                                   InstanceMethod<&MachineObject::save_state>("saveState"),
                                                   InstanceMethod<&MachineObject::load_state>("loadState"),
+                                                  InstanceMethod<&MachineObject::cpu_definition>("cpuDefinition"),
                                                   InstanceMethod<&MachineObject::cpuid_payloads>("cpuidPayloads"),
                                                   InstanceMethod<&MachineObject::start_tracking>("startTracking"),
                                                   InstanceMethod<&MachineObject::collect>("collect"),
@@ -194,6 +265,11 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
     if (!parts_.machine) return rejected(info.Env(), closed());
     return run_async<std::vector<Payload>>(
         info.Env(), [machine = parts_.machine] { return machine->save(); }, payload_array);
+  }
+
+  Napi::Value cpu_definition(const Napi::CallbackInfo& info) {
+    if (!parts_.machine) return throw_error(info.Env(), closed());
+    return definition_object(info.Env(), parts_.machine->cpu_definition());
   }
 
   Napi::Value cpuid_payloads(const Napi::CallbackInfo& info) {
@@ -314,17 +390,29 @@ Napi::Value payload_kinds_object(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value missing_features_array(const Napi::CallbackInfo& info) {
+Napi::Value missing_from_host_object(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  auto payloads = read_payload_list(info[0]);
-  if (!payloads) return throw_error(env, payloads.error());
+  auto wanted = read_definition(info[0]);
+  if (!wanted) return throw_error(env, wanted.error());
   auto host = kvm::Host::open();
   if (!host) return throw_error(env, host.error());
-  auto missing = kvm::missing_features(payloads.value(), *host.value());
-  if (!missing) return throw_error(env, missing.error());
-  Napi::Array names = Napi::Array::New(env, missing.value().size());
-  for (uint32_t index = 0; index < missing.value().size(); ++index) names.Set(index, missing.value()[index]);
-  return names;
+  const kvm::MissingParts missing = kvm::missing_parts(wanted.value(), *host.value());
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("features", names_array(env, missing.features));
+  result.Set("msrs", names_array(env, missing.msrs));
+  return result;
+}
+
+Napi::Value host_cpu_object(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto host = kvm::Host::open();
+  if (!host) return throw_error(env, host.error());
+  const std::vector<kvm_cpuid_entry2> offered = kvm::cpuid_of(*host.value(), 0, 1);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("vendor", kvm::vendor_in(offered));
+  result.Set("model", kvm::model_in(offered));
+  result.Set("features", names_array(env, kvm::features_in(offered)));
+  return result;
 }
 
 Napi::Value host_object(const Napi::CallbackInfo& info) {
@@ -347,7 +435,8 @@ void init_machine(Napi::Env env, Napi::Object exports) {
   MachineObject::define(env);
   exports.Set("createKvmMachine", Napi::Function::New(env, create_machine, "createKvmMachine"));
   exports.Set("machinePayloadKinds", Napi::Function::New(env, payload_kinds_object, "machinePayloadKinds"));
-  exports.Set("missingFeatures", Napi::Function::New(env, missing_features_array, "missingFeatures"));
+  exports.Set("missingFromHost", Napi::Function::New(env, missing_from_host_object, "missingFromHost"));
+  exports.Set("hostCpu", Napi::Function::New(env, host_cpu_object, "hostCpu"));
   exports.Set("kvmHost", Napi::Function::New(env, host_object, "kvmHost"));
 }
 
@@ -358,7 +447,7 @@ void init_machine(Napi::Env env, Napi::Object exports) {
 namespace drover::binding {
 
 void init_machine(Napi::Env env, Napi::Object exports) {
-  for (const char* name : {"createKvmMachine", "kvmHost", "missingFeatures", "machinePayloadKinds"}) {
+  for (const char* name : {"createKvmMachine", "kvmHost", "hostCpu", "missingFromHost", "machinePayloadKinds"}) {
     exports.Set(
         name, Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
           return throw_error(info.Env(), {Code::unsupported, "machines run on x86-64 alone; use the driver qemu"});

@@ -1,6 +1,7 @@
 import { PAGE_SIZE } from '@drover/native';
 import {
   type ControlMessage,
+  type CpuDefinition,
   checkCapabilities,
   checkDeviceStates,
   checkPageSize,
@@ -30,6 +31,7 @@ export interface Accepted {
   readonly epoch: bigint;
   readonly spec: InstanceSpec;
   readonly identity: VmmIdentity;
+  readonly cpu: CpuDefinition | null;
   readonly regions: readonly { readonly id: string; readonly sizeBytes: bigint }[];
   readonly populate: ReadonlyArray<readonly [region: number, offset: bigint, length: bigint]>;
   readonly connections: number;
@@ -94,6 +96,7 @@ export function checkPrepare(
       accelerator,
       acceleratorReason: `the guest started with ${accelerator} on ${source.host} and keeps it for life`,
     },
+    cpu: request.cpu ?? null,
     regions,
     populate: readPopulate(request.populate, regions),
     connections: request.connections,

@@ -1,5 +1,6 @@
 /** What the receiving half needs from the agent that it lives in. */
 import type { BulkReceiver } from '@drover/native';
+import type { CpuDefinition } from '@drover/protocol';
 import type {
   DeviceStateVersions,
   ErrorBody,
@@ -30,6 +31,8 @@ export interface PrepareRequest {
   readonly epoch: bigint;
   readonly spec: InstanceSpec;
   readonly identity: VmmIdentity;
+  /** What the guest was promised of its processors; null where its VMM does not tell. */
+  readonly cpu: CpuDefinition | null;
   /** Aborted when the migration is off: what was made so far must go. */
   readonly signal: AbortSignal;
 }

@@ -136,7 +136,7 @@ export class Reception {
   /** A VMM that comes too late is destroyed when it comes. */
   async #makeVmm(): Promise<Vmm> {
     const { host, interruption, log } = this.context;
-    const { migrationId, instanceId, epoch, spec, identity } = this.accepted;
+    const { migrationId, instanceId, epoch, spec, identity, cpu } = this.accepted;
     this.#enter('preparing');
     const making = host.prepare({
       migrationId,
@@ -144,6 +144,7 @@ export class Reception {
       epoch,
       spec,
       identity,
+      cpu,
       signal: interruption.signal,
     });
     try {

@@ -53,6 +53,10 @@ export class Machine {
       await this.#configured().machine.boot({ kernelPath: kernel, initrdPath: initrd, commandLine });
       return {};
     },
+    describeCpu: () => {
+      const { cpuid, msrs } = this.#configured().machine.cpuDefinition();
+      return { cpuid: cpuid.map((entry) => ({ ...entry })), msrs: [...msrs] };
+    },
     status: () => ({
       state: this.#vm?.machine.state ?? 'empty',
       ending: this.#ending,

@@ -16,7 +16,7 @@ import {
   type MachineProtocolVersion,
   type MachineRequestLine,
   type MachineRequestName,
-  machineRequests,
+  machineRequest,
   parseMachineRequest,
   WRITTEN_MACHINE_STREAM,
 } from '@drover/protocol';
@@ -78,12 +78,12 @@ function understood(line: MachineRequestLine): { name: MachineRequestName; reque
       `This machine speaks versions ${MACHINE_PROTOCOL_VERSIONS.join(', ')} of its protocol, not ${line.version}.`,
     );
   }
-  const requests = machineRequests[line.version as MachineProtocolVersion];
-  if (!Object.hasOwn(requests, line.request)) {
+  const name = line.request as MachineRequestName;
+  const definition = machineRequest(line.version as MachineProtocolVersion, name);
+  if (definition === null) {
     throw new Refusal('request-unknown', `Version ${line.version} has no request "${line.request}".`);
   }
-  const name = line.request as MachineRequestName;
-  const parsed = requests[name].arguments.safeParse(line.arguments);
+  const parsed = definition.arguments.safeParse(line.arguments);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new Refusal(

@@ -3,6 +3,7 @@ export * from './agent/index.js';
 export * as cloudHypervisor from './cloud-hypervisor/index.js';
 export { CLOUD_HYPERVISOR_WIRE_VERSIONS } from './cloud-hypervisor/registry.js';
 export type { CodecError, CodecProblem, DecodeResult } from './codec/result.js';
+export { type CpuDefinition, cpuDefinitionV1 } from './cpu-definition.js';
 export { crc32c } from './crc32c.js';
 export * from './doorbell/index.js';
 export { PeerRefusal, protocolErrors } from './errors.js';

@@ -21,7 +21,10 @@ export interface Vector {
 export const vectorsByVersion: ReadonlyMap<PeerVersion, readonly Vector[]> = new Map(
   PEER_VERSIONS.map((version) => [
     version,
-    JSON.parse(readFileSync(join(vectorFolder, `peer-v${version}.json`), 'utf8')),
+    readdirSync(vectorFolder)
+      .filter((name) => name.startsWith(`peer-v${version}`) && name.endsWith('.json'))
+      .sort()
+      .flatMap((name) => JSON.parse(readFileSync(join(vectorFolder, name), 'utf8')) as Vector[]),
   ]),
 );
 

@@ -4,6 +4,7 @@ import {
   type AnyControlChannel,
   type ControlChannel,
   type ControlMessage,
+  type CpuDefinition,
   IMPLEMENTED_CAPABILITIES,
   type PeerHello,
 } from '@drover/protocol';
@@ -73,9 +74,10 @@ export async function prepare(run: SourceRun): Promise<Prepared> {
     m.onNote(`The destination takes ${agreement.connections} connections, not ${m.settings.connections}.`);
   }
 
+  const cpu = await interruption.race(m.vmm.cpu());
   run.progress.enter('preparing');
   run.prepareSent = true;
-  await sendPrepare(run, opened, agreement);
+  await sendPrepare(run, opened, agreement, cpu);
   const { message: prepared } = await channel.expect(['prepared'], {
     timeoutMs: deadlines.prepareMs,
     signal,
@@ -133,7 +135,12 @@ async function agreeOrRefuse(
   }
 }
 
-async function sendPrepare(run: SourceRun, channel: AnyControlChannel, agreement: Agreement): Promise<void> {
+async function sendPrepare(
+  run: SourceRun,
+  channel: AnyControlChannel,
+  agreement: Agreement,
+  cpu: CpuDefinition | null,
+): Promise<void> {
   const { migration: m } = run;
   const { identity } = m.vmm.record;
   const prepare = {
@@ -162,6 +169,7 @@ async function sendPrepare(run: SourceRun, channel: AnyControlChannel, agreement
         ...prepare,
         deviceStates: { ...deviceStates },
         capabilities: [...capabilities],
+        cpu,
       });
     }
   }

@@ -1,4 +1,5 @@
 import { destinationErrors } from '@drover/destination-agent';
+import { vmmErrors } from '@drover/vmm';
 import { describe, expect, it } from 'vitest';
 import { expectRolledBack, withWorld } from './world/with-world.js';
 
@@ -20,6 +21,31 @@ describe('a migration that is refused', () => {
         'destination: aborted',
         'source: aborted',
       ]);
+    });
+  });
+
+  it('names what the destination lacks of the processor that the guest was shown, and nothing is made there (R7)', async () => {
+    await withWorld({}, async (world) => {
+      const cpu = {
+        cpuid: [{ leaf: 7, subleaf: 0, eax: 0, ebx: 0x10000, ecx: 0, edx: 0 }],
+        msrs: [0xda0],
+      };
+      world.source.cpuNow = cpu;
+      let asked: unknown = null;
+      world.host.beforePrepare = (request) => {
+        asked = request.cpu;
+        throw vmmErrors.error('cpu-not-offered', 'This host lacks avx512f, MSR 0xda0 (IA32_XSS).');
+      };
+      const outcome = await world.migrate();
+      expect(asked).toEqual(cpu);
+      expect(outcome).toMatchObject({
+        kind: 'failed',
+        error: { code: 'cpu-not-offered', message: 'This host lacks avx512f, MSR 0xda0 (IA32_XSS).' },
+      });
+      expect(world.host.vmm).toBeNull();
+      expect(world.source.trackers).toBe(0);
+      expect(world.source.times.filter(({ kind }) => kind === 'paused')).toEqual([]);
+      await expectRolledBack(world, outcome);
     });
   });
 

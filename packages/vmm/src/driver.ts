@@ -4,6 +4,7 @@
  * Every method says what holds when it fails. No driver runs guest code but in {@link Vmm.resume}.
  */
 import type { DirtyBitmap, GuestMemory } from '@drover/native';
+import type { CpuDefinition } from '@drover/protocol';
 import type { DeviceStateVersions, InstanceSpec } from '@drover/types';
 
 export interface DriverProbe {
@@ -95,6 +96,11 @@ export interface VmmDrivers {
   specBlockers(spec: InstanceSpec): readonly Blocker[];
   /** Checks the host's side of the spec: files, interfaces, memory. Throws the first failure; makes nothing. */
   check(spec: InstanceSpec): Promise<void>;
+  /**
+   * Throws `cpu-not-offered`, naming what this host lacks of the processor that a guest of this spec was promised elsewhere. Makes
+   * nothing. Null: its VMM does not tell, and finds out when it loads the state.
+   */
+  checkCpu(spec: InstanceSpec, cpu: CpuDefinition | null): Promise<void>;
   /** Starts a VMM, paused. On failure nothing of it is left: process, directory, sockets. */
   launch(request: LaunchRequest): Promise<Vmm>;
   /** Finds a VMM that an earlier agent started. Throws `vmm-gone` when the process is not there any more. */
@@ -126,6 +132,8 @@ export interface Vmm {
   blockers(): Promise<readonly Blocker[]>;
   /** Every kind of device state that saving this VMM writes, with its version. */
   deviceStates(): Promise<Readonly<Record<string, number>>>;
+  /** What the guest was promised of its processors; null where this VMM does not tell. */
+  cpu(): Promise<CpuDefinition | null>;
   tracker(): DirtyTracker;
 
   /**

@@ -1,4 +1,5 @@
 /** All drivers of a host as one: a spec's `vmm`, or what a record was started as, says whose VMM it is. */
+import type { CpuDefinition } from '@drover/protocol';
 import type { DeviceStateVersions, InstanceSpec } from '@drover/types';
 import type { LaunchRequest, Vmm, VmmDriver, VmmDrivers, VmmRecord } from './driver.js';
 import { vmmErrors } from './errors.js';
@@ -17,6 +18,7 @@ export function allDrivers(drivers: readonly VmmDriver[]): VmmDrivers {
     deviceStates: () => statesOfAll(drivers),
     specBlockers: (spec: InstanceSpec) => named(spec.vmm).specBlockers(spec),
     check: async (spec: InstanceSpec) => named(spec.vmm).check(spec),
+    checkCpu: async (spec: InstanceSpec, cpu: CpuDefinition | null) => named(spec.vmm).checkCpu(spec, cpu),
     launch: async (request: LaunchRequest): Promise<Vmm> => named(request.spec.vmm).launch(request),
     adopt: async (record: VmmRecord, spec: InstanceSpec): Promise<Vmm> =>
       named(record.identity.driver).adopt(record, spec),

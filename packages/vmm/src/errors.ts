@@ -186,6 +186,12 @@ export const vmmErrors = defineErrors({
     retryable: false,
     summary: "This host's QEMU does not have that CPU model.",
   },
+  'cpu-not-offered': {
+    status: 409,
+    retryable: false,
+    summary:
+      "The destination's processor lacks features or registers that the guest was shown of its own; the message names them. Nothing was made there. Choose a host that has them.",
+  },
   'too-many-cpus': {
     status: 422,
     retryable: false,

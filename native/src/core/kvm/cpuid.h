@@ -4,7 +4,6 @@
 #include <linux/kvm.h>
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -15,8 +14,18 @@ namespace drover::kvm {
 // The host's processor as number `index` of `count`: its identity and the features that KVM adds by itself.
 std::vector<kvm_cpuid_entry2> cpuid_of(const Host& host, unsigned index, unsigned count);
 
-// Features that `wanted` shows a guest and the host cannot: their names ("avx512f"), or "cpuid 7.0 ebx bit 9" where a
-// feature has no name here. Empty: a guest that saw `wanted` can go on.
-std::vector<std::string> missing_features(std::span<const kvm_cpuid_entry2> wanted, const Host& host);
+// What a guest was promised of its processors for life.
+struct CpuDefinition {
+  std::vector<kvm_cpuid_entry2> cpuid;  // of the first one; the others differ in their numbers alone
+  std::vector<uint32_t> msrs;           // the registers that are part of its state
+};
+
+// What a host lacks of it, by name. Both empty: the guest can go on there.
+struct MissingParts {
+  std::vector<std::string> features;  // see cpu_features.h; "the vendor GenuineIntel" where the host's is another
+  std::vector<std::string> msrs;      // "MSR 0x6e0 (IA32_TSC_DEADLINE)"
+  bool none() const { return features.empty() && msrs.empty(); }
+};
+MissingParts missing_parts(const CpuDefinition& wanted, const Host& host);
 
 }  // namespace drover::kvm

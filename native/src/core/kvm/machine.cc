@@ -86,6 +86,11 @@ Status Machine::assemble() {
     if (!vcpu) return vcpu.error();
     cpuids_.push_back({cpuid_of(vm_->host(), index, options_.vcpus)});
     if (Status set = set_cpuid(*vcpu.value(), cpuids_.back()); !set) return set;
+    if (index == 0) {
+      auto msrs = msrs_of(*vcpu.value());
+      if (!msrs) return msrs.error();
+      msrs_ = msrs.take();
+    }
     rings.push_back(vcpu.value()->ring());
     auto thread = VcpuThread::start(vcpu.take(), [this](Vcpu& cpu, int failure) { return on_exit(cpu, failure); });
     if (!thread) return thread.error();
@@ -183,7 +188,7 @@ Result<std::vector<Payload>> Machine::save() {
   MachineState machine;
   machine.cpuids = cpuids_;
   for (const Vcpu* vcpu : all) {
-    auto cpu = get_cpu(*vcpu);
+    auto cpu = get_cpu(*vcpu, msrs_);
     if (!cpu) return cpu.error();
     machine.cpus.push_back(cpu.take());
   }
@@ -234,9 +239,20 @@ Status Machine::load(const std::vector<Payload>& payloads, ClockMode mode) {
     if (Status set = set_tsc_deadline(*vcpu, machine.cpus[vcpu->index()]); !set) return set;
   }
   cpuids_ = machine.cpuids;
+  msrs_.clear();
+  for (const CpuState& cpu : machine.cpus) {
+    for (const MsrValue& msr : cpu.msrs) {
+      if (std::find(msrs_.begin(), msrs_.end(), msr.index) == msrs_.end()) msrs_.push_back(msr.index);
+    }
+  }
   std::lock_guard lock(mutex_);
   state_ = State::paused;
   return success();
+}
+
+CpuDefinition Machine::cpu_definition() {
+  std::lock_guard operation(operation_);
+  return {cpuids_[0].entries, msrs_};
 }
 
 std::vector<Payload> Machine::cpuid_payloads() {

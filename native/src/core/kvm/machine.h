@@ -20,7 +20,8 @@
 #include "core/base/unique_fd.h"
 #include "core/dirty/dirty_tracker.h"
 #include "core/dirty/kvm_dirty_ring.h"
-#include "core/kvm/state/states.h"
+#include "core/kvm/cpuid.h"
+#include "core/kvm/state/machine_state.h"
 #include "core/kvm/vcpu_thread.h"
 #include "core/kvm/vm.h"
 #include "core/machine/boot/boot.h"
@@ -90,7 +91,9 @@ class Machine {
   // a register that this host lacks). After an error the machine must be thrown away.
   Status load(const std::vector<Payload>& payloads, ClockMode mode);
 
-  // What the guest was promised of its processors: the payloads of kind machine/cpuid, at any time.
+  // What the guest was promised of its processors, at any time: what another host must have to take it on.
+  CpuDefinition cpu_definition();
+  // The payloads of kind machine/cpuid, at any time.
   std::vector<Payload> cpuid_payloads();
 
   // The tracker chosen when it was made. Start and stop at any time; see DirtyTracker.
@@ -109,8 +112,10 @@ class Machine {
   std::shared_ptr<Vm> vm_;
   std::unique_ptr<SerialConsole> console_;
   std::unique_ptr<DirtyTracker> tracker_;
-  std::vector<CpuidState> cpuids_;  // as the guest was promised, one a processor
-  KvmDirtyRing* ring_ = nullptr;    // the tracker, where it is one
+  // As the guest was promised for life, wherever it goes: CPUID, one a processor, and the registers of its state.
+  std::vector<CpuidState> cpuids_;
+  std::vector<uint32_t> msrs_;
+  KvmDirtyRing* ring_ = nullptr;  // the tracker, where it is one
 
   std::mutex operation_;  // one call at a time
   std::mutex mutex_;      // guards state_

@@ -39,7 +39,11 @@ const CANCEL_WAIT_MS = 30_000;
 export function createHandlers(agent: AgentParts): Handlers {
   const { registry, lifecycle, outgoing, store } = agent;
   return {
-    getHost: () => describeHost(agent),
+    async getHost() {
+      // Agent API 2.0.0 has no words for them.
+      const { cpu, capacity, ...host } = await describeHost(agent);
+      return host;
+    },
     async getCompatibility() {
       const body = await describeCompatibility(agent);
       // Written first, so that what is served is what a reader of the document accepts.

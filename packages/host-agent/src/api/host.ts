@@ -1,9 +1,10 @@
 /** What this host says of itself: its description, and its compatibility manifest. */
 import { releaseCompatibility } from '@drover/protocol';
-import { type Compatibility, type DeviceStateVersions, type HostV2, RELEASE } from '@drover/types';
+import { type Compatibility, type DeviceStateVersions, type Host, RELEASE } from '@drover/types';
 import type { DriverProbe, VmmDriver } from '@drover/vmm';
 import type { Logger } from 'pino';
 import type { AgentParts } from '../host-agent.js';
+import { hostCapacity, hostCpu } from './hardware.js';
 
 /** A driver, and what it found on this host. */
 interface Probed {
@@ -11,7 +12,7 @@ interface Probed {
   readonly probe: DriverProbe;
 }
 
-export async function describeHost(agent: AgentParts): Promise<HostV2> {
+export async function describeHost(agent: AgentParts): Promise<Host> {
   const { hostId, name, peer } = agent;
   const probed = await probeAll(agent);
   return {
@@ -19,6 +20,8 @@ export async function describeHost(agent: AgentParts): Promise<HostV2> {
     name,
     release: RELEASE,
     peer,
+    cpu: hostCpu(),
+    capacity: hostCapacity(),
     compatibility: await compatibilityBy(agent, probed),
     drivers: probed.map(({ driver, probe: { version, unusable } }) => ({
       name: driver.name,

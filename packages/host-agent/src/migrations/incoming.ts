@@ -97,8 +97,9 @@ export class IncomingMigrations implements DestinationHost {
 
   async prepare(request: PrepareRequest): Promise<Vmm> {
     const { registry, lifecycle, driver, runDirectory } = this.#options;
-    const { migrationId, instanceId, spec, epoch, identity, signal } = request;
+    const { migrationId, instanceId, spec, epoch, identity, cpu, signal } = request;
     lifecycle.refuseBlocked(spec);
+    await driver.checkCpu(spec, cpu);
     await this.#departed(instanceId, signal);
     const instance = registry.add({
       id: instanceId,

@@ -46,6 +46,7 @@ export class FakeHost {
     machineTypes: ['pc-q35-7.1', 'pc-q35-7.2'],
     accelerators: ['tcg'],
   };
+  failCpu: Error | null = null;
   /** Null: the VMM does not tell. */
   deviceStates: DeviceStateVersions | null = { 'qemu/virtio-blk': [1, 2] };
   #nextPid = 40_000;
@@ -91,6 +92,10 @@ export class FakeDriver implements VmmDriver {
 
   async check(): Promise<void> {
     if (this.host.failCheck) throw this.host.failCheck;
+  }
+
+  async checkCpu(): Promise<void> {
+    if (this.host.failCpu) throw this.host.failCpu;
   }
 
   async launch(request: LaunchRequest): Promise<Vmm> {
@@ -181,6 +186,10 @@ export class FakeVmm implements Vmm {
 
   deviceStates() {
     return Promise.resolve({ 'qemu/virtio-blk': 2 });
+  }
+
+  async cpu() {
+    return null;
   }
 
   tracker(): DirtyTracker {

@@ -1,18 +1,30 @@
 /** The lines of the machine protocol: UTF-8 JSON objects, one a line. Pure: text in, messages out, and the other way round. */
 import { z } from 'zod';
 import { machineEventsV1, machineRequestsV1 } from './messages-v1.js';
+import { machineRequestsV2 } from './messages-v2.js';
 import type { MachineProtocolVersion } from './registry.js';
 
-export type MachineRequests = typeof machineRequestsV1;
+/** Those of the newest version, which has all that there are. */
+export type MachineRequests = typeof machineRequestsV2;
 export type MachineRequestName = keyof MachineRequests;
 export type MachineArguments<Name extends MachineRequestName> = z.input<MachineRequests[Name]['arguments']>;
 export type MachineAnswer<Name extends MachineRequestName> = z.output<MachineRequests[Name]['answer']>;
 
 /** What each version has. */
-export const machineRequests: Readonly<Record<MachineProtocolVersion, MachineRequests>> = {
+export const machineRequests = {
   1: machineRequestsV1,
-};
-export const machineEvents = { 1: machineEventsV1 } as const;
+  2: machineRequestsV2,
+} as const satisfies Record<MachineProtocolVersion, Partial<MachineRequests>>;
+export const machineEvents = { 1: machineEventsV1, 2: machineEventsV1 } as const;
+
+/** A request as one version has it; null where that version does not. */
+export function machineRequest<Name extends MachineRequestName>(
+  version: MachineProtocolVersion,
+  name: Name,
+): MachineRequests[Name] | null {
+  const requests: Partial<MachineRequests> = machineRequests[version];
+  return Object.hasOwn(requests, name) ? (requests[name] ?? null) : null;
+}
 
 /** The first line of a connection, from the machine. The same in all versions, for ever. */
 const greeting = z.looseObject({

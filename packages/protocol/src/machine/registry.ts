@@ -6,7 +6,7 @@
  */
 
 /** Versions that this release speaks, ascending. A machine speaks those of the release that started it. */
-export const MACHINE_PROTOCOL_VERSIONS = [1] as const;
+export const MACHINE_PROTOCOL_VERSIONS = [1, 2] as const;
 export type MachineProtocolVersion = (typeof MACHINE_PROTOCOL_VERSIONS)[number];
 
 /** What a reader holds of one line, bytes. */

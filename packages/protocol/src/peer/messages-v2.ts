@@ -4,6 +4,7 @@
  * document of its own version.
  */
 import { z } from 'zod';
+import { cpuDefinitionV1 } from '../cpu-definition.js';
 import { prepareV1 } from './messages-v1.js';
 import { PeerLimits } from './registry.js';
 
@@ -55,6 +56,8 @@ export const prepareV2 = prepareV1.extend({
   deviceStates: byKind(stateVersion),
   /** What the source chose among the capabilities that both hellos have. */
   capabilities,
+  /** What the guest was promised of its processors; null or left out where its VMM does not tell. */
+  cpu: cpuDefinitionV1.nullable().optional(),
 });
 
 /** Source, last: the report as {schema, version, body}, in a version that the destination reads, for it to keep. */

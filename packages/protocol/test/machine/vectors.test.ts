@@ -10,6 +10,7 @@ import {
   encodeMachineState,
   type MachineRequestName,
   machineEvents,
+  machineRequest,
   machineRequests,
   parseMachineLine,
   parseMachineRequest,
@@ -33,9 +34,24 @@ type Vector =
       readonly fields: any;
     };
 
-const vectors: readonly Vector[] = JSON.parse(readFileSync(join(vectorFolder, 'machine.json'), 'utf8'));
+function read(file: string): readonly Vector[] {
+  return JSON.parse(readFileSync(join(vectorFolder, file), 'utf8'));
+}
+
+const vectors = read('machine.json');
 const streams = vectors.filter((vector) => vector.kind === 'state-stream');
-const lines = vectors.filter((vector) => vector.kind === 'line');
+
+/** What a version left alone is not repeated in its lines. */
+const versions = ([1, 2] as const).map((version) => {
+  const before = version === 1 ? {} : machineRequests[1];
+  return {
+    version,
+    lines: (version === 1 ? vectors : read(`machine-v${version}.json`)).filter(
+      (vector) => vector.kind === 'line',
+    ),
+    requests: Object.keys(machineRequests[version]).filter((name) => !Object.hasOwn(before, name)),
+  };
+});
 
 describe('the golden state streams', () => {
   it.each(streams.filter(({ payloads }) => payloads))('$name is read and written', ({ hex, payloads }) => {
@@ -63,13 +79,13 @@ describe('the golden state streams', () => {
   );
 });
 
-describe('the golden lines of version 1', () => {
+describe.each(versions)('the golden lines of version $version', ({ version, lines, requests }) => {
   it.each(lines.filter(({ from }) => from === 'agent'))(
     '$name is read and written',
     ({ name, text, fields }) => {
       expect(parseMachineRequest(text)).toEqual(fields);
       expect(encodeMachineRequest(fields)).toBe(`${text}\n`);
-      const { arguments: args } = machineRequests[1][name as MachineRequestName];
+      const { arguments: args } = machineRequest(version, name as MachineRequestName) ?? expect.unreachable();
       expect(args.parse(fields.arguments)).toEqual(fields.arguments);
       expect(args.safeParse({ ...fields.arguments, colour: 'red' }).success).toBe(false);
     },
@@ -83,7 +99,7 @@ describe('the golden lines of version 1', () => {
         expect(encodeMachineGreeting(message.greeting)).toBe(`${text}\n`);
         break;
       case 'answer':
-        expect(machineRequests[1][request as MachineRequestName].answer.parse(message.answer)).toEqual(
+        expect(machineRequest(version, request as MachineRequestName)?.answer.parse(message.answer)).toEqual(
           message.answer,
         );
         expect(encodeMachineAnswer(message.id, message.answer)).toBe(`${text}\n`);
@@ -92,19 +108,18 @@ describe('the golden lines of version 1', () => {
         expect(encodeMachineRefusal(message.id, message.code, message.message)).toBe(`${text}\n`);
         break;
       default:
-        expect(machineEvents[1].ended.parse(message.data)).toEqual(message.data);
+        expect(machineEvents[version].ended.parse(message.data)).toEqual(message.data);
     }
   });
 
   it('hold every request and every answer', () => {
-    const names = Object.keys(machineRequests[1]);
     const of = (from: string) => lines.filter((line) => line.from === from);
     expect(
       of('agent')
         .map(({ name }) => name)
         .toSorted(),
-    ).toEqual(names.toSorted());
+    ).toEqual(requests.toSorted());
     const answered = of('machine').flatMap(({ fields }) => fields.request ?? []);
-    expect(answered.toSorted()).toEqual(names.toSorted());
+    expect(answered.toSorted()).toEqual(requests.toSorted());
   });
 });

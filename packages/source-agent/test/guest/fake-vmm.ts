@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { type DirtyBitmap, type GuestMemory, native, PAGE_SIZE, shimLibraryPath } from '@drover/native';
+import type { CpuDefinition } from '@drover/protocol';
 import type { Blocker, DirtyTracker, Vmm, VmmEvent, VmmIdentity, VmmRecord, VmmStatus } from '@drover/vmm';
 
 export const IDENTITY: VmmIdentity = {
@@ -48,6 +49,8 @@ export class FakeVmm implements Vmm {
   blockersNow: readonly Blocker[] = [];
   /** What saving it writes. */
   statesNow: Readonly<Record<string, number>> = { 'qemu/virtio-net': 11 };
+  /** What its guest was promised. */
+  cpuNow: CpuDefinition | null = null;
   /** When it was paused and resumed, `performance.now()`. */
   readonly times: { kind: 'paused' | 'resumed'; at: number }[] = [];
   /** Digest of all memory at the moment before the guest first ran here. */
@@ -173,6 +176,10 @@ export class FakeVmm implements Vmm {
 
   async deviceStates(): Promise<Readonly<Record<string, number>>> {
     return this.statesNow;
+  }
+
+  async cpu(): Promise<CpuDefinition | null> {
+    return this.cpuNow;
   }
 
   tracker(): DirtyTracker {

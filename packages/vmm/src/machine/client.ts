@@ -16,7 +16,7 @@ import {
   type MachineProtocolVersion,
   type MachineRequestName,
   machineEvents,
-  machineRequests,
+  machineRequest,
   parseMachineLine,
 } from '@drover/protocol';
 import { type DroverError, formatVersions, newestCommon, quoteBriefly } from '@drover/types';
@@ -114,6 +114,11 @@ export class MachineClient {
     return this.#greeting?.release ?? '';
   }
 
+  /** Whether the machine's version has this request. */
+  knows(request: MachineRequestName): boolean {
+    return machineRequest(this.#version, request) !== null;
+  }
+
   /** Kinds and versions in which the machine writes its state. */
   get deviceStates(): Readonly<Record<string, number>> {
     return this.#greeting?.deviceStates ?? {};
@@ -125,7 +130,7 @@ export class MachineClient {
   }
 
   /**
-   * Rejects with `machine-refused` (cause: {@link MachineRefusedRequest}), `machine-timeout`, `machine-cancelled` or what ended the connection.
+   * Rejects with `machine-version-unknown` where {@link knows} says no, `machine-refused` (cause: {@link MachineRefusedRequest}), `machine-timeout`, `machine-cancelled` or what ended the connection.
    * After a time-out or cancellation the machine may still follow the request.
    */
   async request<Name extends MachineRequestName>(
@@ -133,13 +138,20 @@ export class MachineClient {
     args: MachineArguments<Name>,
     wait: MachineWait = {},
   ): Promise<MachineAnswer<Name>> {
+    const definition = machineRequest(this.#version, request);
+    if (definition === null) {
+      throw vmmErrors.error(
+        'machine-version-unknown',
+        `${this.#options.peer} (release ${this.release}) speaks version ${this.#version} of the machine protocol, which has no ${request}. Start its instance anew under this release.`,
+      );
+    }
     const id = this.#nextId++;
     const answer = await this.#wait<unknown>(wait, `answer to ${request}`, (resolve, reject) => {
       this.#pending.set(id, { request, resolve, reject });
       this.#socket.write(encodeMachineRequest({ id, version: this.#version, request, arguments: args }));
       return () => this.#pending.delete(id);
     });
-    const parsed = machineRequests[this.#version][request].answer.safeParse(answer);
+    const parsed = definition.answer.safeParse(answer);
     if (parsed.success) return parsed.data as MachineAnswer<Name>;
     const violation = this.#violation(`answered ${request} with what is no answer to it`);
     this.#end(violation);

@@ -1,6 +1,6 @@
 /** The driver for Drover's own machine, straight on /dev/kvm, RAM mode external. */
-import { type KvmHost, native } from '@drover/native';
-import { MACHINE_STREAM_KIND, MACHINE_STREAM_VERSIONS } from '@drover/protocol';
+import { type KvmHost, type NativeAddon, native } from '@drover/native';
+import { type CpuDefinition, MACHINE_STREAM_KIND, MACHINE_STREAM_VERSIONS } from '@drover/protocol';
 import { type DeviceStateVersions, type InstanceSpec, RELEASE } from '@drover/types';
 import type { Logger } from 'pino';
 import type {
@@ -24,6 +24,8 @@ export interface MachineDriverOptions {
   readonly logger: Logger;
   /** What the host's KVM can do; throws where no machine runs. Asked of the addon by default. */
   readonly kvm?: () => KvmHost;
+  /** What of a processor the host lacks. Asked of the addon by default. */
+  readonly missing?: NativeAddon['missingFromHost'];
   readonly tuning?: Partial<MachineTuning>;
 }
 
@@ -37,11 +39,13 @@ export class MachineDriver implements VmmDriver {
   readonly ramModes = ['external'] as const;
   readonly #logger: Logger;
   readonly #kvm: () => KvmHost;
+  readonly #missing: NativeAddon['missingFromHost'];
   readonly #tuning: MachineTuning;
 
   constructor(options: MachineDriverOptions) {
     this.#logger = options.logger.child({ driver: 'machine' });
     this.#kvm = options.kvm ?? (() => native().kvmHost());
+    this.#missing = options.missing ?? ((cpu) => native().missingFromHost(cpu));
     this.#tuning = { ...defaultMachineTuning, ...options.tuning };
   }
 
@@ -84,6 +88,19 @@ export class MachineDriver implements VmmDriver {
     await checkMemory(spec);
   }
 
+  /** @throws `cpu-not-offered`, `machine-unusable` */
+  async checkCpu(spec: InstanceSpec, cpu: CpuDefinition | null): Promise<void> {
+    if (cpu === null) return;
+    this.#host();
+    const { features, msrs } = this.#missing(cpu);
+    const lacking = [...features, ...msrs];
+    if (lacking.length === 0) return;
+    throw vmmErrors.error(
+      'cpu-not-offered',
+      `This host's processor lacks what the guest of "${spec.name}" was shown of its own: ${listed(lacking)}. Choose a host that has it.`,
+    );
+  }
+
   async launch(request: LaunchRequest): Promise<Vmm> {
     const { spec } = request;
     await this.check(spec);
@@ -115,6 +132,14 @@ export class MachineDriver implements VmmDriver {
       throw vmmErrors.error('machine-unusable', `No machine runs on this host: ${why}`, cause);
     }
   }
+}
+
+/** A guest from another vendor's host may lack a hundred features: the first few say it. */
+const NAMED_FEATURES = 16;
+
+function listed(names: readonly string[]): string {
+  const more = names.length - NAMED_FEATURES;
+  return `${names.slice(0, NAMED_FEATURES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Throws `machine-type-unknown` where the instance started as something else. */

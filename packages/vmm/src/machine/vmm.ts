@@ -1,7 +1,7 @@
 /** One machine as the agents see it. */
 import { rm } from 'node:fs/promises';
 import type { GuestMemory } from '@drover/native';
-import type { MachineAnswer, MachineEnding } from '@drover/protocol';
+import type { CpuDefinition, MachineAnswer, MachineEnding } from '@drover/protocol';
 import type { InstanceSpec } from '@drover/types';
 import type { Logger } from 'pino';
 import type { Blocker, DirtyTracker, Vmm, VmmEvent, VmmRecord, VmmStatus } from '../driver.js';
@@ -109,6 +109,11 @@ export class MachineVmm implements Vmm {
 
   async deviceStates(): Promise<Readonly<Record<string, number>>> {
     return this.#client.deviceStates;
+  }
+
+  async cpu(): Promise<CpuDefinition | null> {
+    if (!this.#client.knows('describeCpu')) return null;
+    return this.#client.request('describeCpu', {});
   }
 
   tracker(): DirtyTracker {

@@ -94,6 +94,9 @@ export class QemuDriver implements VmmDriver {
     await this.#examine(spec, null);
   }
 
+  /** QEMU keeps its processors to itself: null, always. */
+  async checkCpu(): Promise<void> {}
+
   async launch(request: LaunchRequest): Promise<Vmm> {
     const { spec } = request;
     const { facts, storage, identity, shimLibrary } = await this.#examine(spec, request.identity);

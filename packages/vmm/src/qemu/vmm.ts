@@ -156,6 +156,11 @@ export class QemuVmm implements Vmm {
     return writtenDeviceStates(this.#spec, this.record.identity, await this.#describedStates());
   }
 
+  /** QEMU does not tell: its machine type and the spec's CPU model stand for it. */
+  async cpu(): Promise<null> {
+    return null;
+  }
+
   tracker(): DirtyTracker {
     return new QemuTracker({
       memory: this.memory,

@@ -44,6 +44,19 @@ describe('a spec that a machine cannot give', () => {
     await machineDriver({ kvm }).check(machine({ cpus: 4 }));
   });
 
+  it('was promised a processor that this host has not: every feature and register is named (R7)', async () => {
+    const cpu = { cpuid: [{ leaf: 0, subleaf: 0, eax: 1, ebx: 0, ecx: 0, edx: 0 }], msrs: [0xda0] };
+    const without = (features: string[], msrs: string[]) =>
+      machineDriver({ kvm, missing: () => ({ features, msrs }) }).checkCpu(machine({ name: 'web-1' }), cpu);
+    await expect(without(['avx512f', 'pku'], ['MSR 0xda0 (IA32_XSS)'])).rejects.toMatchObject({
+      code: 'cpu-not-offered',
+      message: expect.stringMatching(/"web-1".* avx512f, pku, MSR 0xda0 \(IA32_XSS\)\./),
+    });
+    const many = Array.from({ length: 40 }, (_, index) => `f${index}`);
+    await expect(without(many, [])).rejects.toThrow(/ f15 and 24 more\./);
+    await without([], []);
+  });
+
   it('is any on a host without /dev/kvm, which says so when it is asked', async () => {
     const without = machineDriver({
       kvm: () => {

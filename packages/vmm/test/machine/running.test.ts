@@ -50,6 +50,22 @@ describeMachine('a machine', () => {
     });
   });
 
+  it('tells what its guest was promised of its processors, which a host checks before anything is made (R7)', async () => {
+    const { vmm, launched } = await launchMachine();
+    const cpu = await vmm.cpu();
+    if (cpu === null) throw new Error('it does not tell');
+    await machineDriver().checkCpu(launched.spec, cpu);
+    await machineDriver().checkCpu(launched.spec, null);
+    const shown = cpu.cpuid.map((entry) =>
+      entry.leaf === 0x8000_0007 ? { ...entry, edx: (entry.edx | 0x8000_0000) >>> 0 } : entry,
+    );
+    const more = { cpuid: shown, msrs: [...cpu.msrs, 0xda1] };
+    await expect(machineDriver().checkCpu(launched.spec, more)).rejects.toMatchObject({
+      code: 'cpu-not-offered',
+      message: expect.stringContaining(': cpuid_80000007.0_edx_31, MSR 0xda1. '),
+    });
+  });
+
   it('says that its process was killed', async () => {
     const { vmm } = await launchMachine();
     const events: VmmEvent[] = [];

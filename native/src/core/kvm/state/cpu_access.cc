@@ -42,7 +42,7 @@ bool is_of_time(uint32_t index) { return index == kMsrTsc || index == kMsrTscDea
 }  // namespace
 
 Status set_cpuid(const Vcpu& vcpu, const CpuidState& state) {
-  const std::vector<std::string> missing = missing_features(state.entries, vcpu.vm().host());
+  const std::vector<std::string> missing = missing_parts({state.entries, {}}, vcpu.vm().host()).features;
   if (!missing.empty()) {
     return Error{Code::unsupported, "cpu" + std::to_string(vcpu.index()) +
                                         ": this host's processor lacks what the guest was shown: " + joined(missing)};
@@ -51,6 +51,19 @@ Status set_cpuid(const Vcpu& vcpu, const CpuidState& state) {
   list.count = static_cast<uint32_t>(std::min(state.entries.size(), list.entries.size()));
   std::copy_n(state.entries.begin(), list.count, list.entries.begin());
   return set(vcpu, uapi::kSetCpuid2, "KVM_SET_CPUID2", &list, "CPUID");
+}
+
+Result<std::vector<uint32_t>> msrs_of(const Vcpu& vcpu) {
+  std::vector<uint32_t> indices = vcpu.vm().host().msrs();
+  // Kernels list it or do not.
+  std::erase(indices, kMsrTscDeadline);
+  indices.push_back(kMsrTscDeadline);
+  std::erase(indices, kMsrTsc);
+  auto values = get_msrs(vcpu, indices);
+  if (!values) return values.error();
+  indices.clear();
+  for (const MsrValue& msr : values.value()) indices.push_back(msr.index);
+  return indices;
 }
 
 Result<std::vector<MsrValue>> get_msrs(const Vcpu& vcpu, const std::vector<uint32_t>& indices) {
@@ -97,7 +110,7 @@ Status set_msrs(const Vcpu& vcpu, const std::vector<MsrValue>& msrs) {
 
 // Reading the MP state may make KVM act on a pending INIT or SIPI, and several reads may move a pending exception: the
 // one comes first, the events last.
-Result<CpuState> get_cpu(const Vcpu& vcpu) {
+Result<CpuState> get_cpu(const Vcpu& vcpu, const std::vector<uint32_t>& msr_indices) {
   CpuState state;
   if (Status got = get(vcpu, DROVER_KVM_NAMED(KVM_GET_MP_STATE), &state.mp_state); !got) return got.error();
   if (Status got = get(vcpu, DROVER_KVM_NAMED(KVM_GET_REGS), &state.regs); !got) return got.error();
@@ -114,10 +127,7 @@ Result<CpuState> get_cpu(const Vcpu& vcpu) {
   state.xcrs.assign(xcrs.xcrs, xcrs.xcrs + std::min<uint32_t>(xcrs.nr_xcrs, KVM_MAX_XCRS));
   if (Status got = get(vcpu, DROVER_KVM_NAMED(KVM_GET_DEBUGREGS), &state.debugregs); !got) return got.error();
   if (Status got = get(vcpu, DROVER_KVM_NAMED(KVM_GET_LAPIC), &state.lapic); !got) return got.error();
-  std::vector<uint32_t> indices = vcpu.vm().host().msrs();
-  indices.push_back(kMsrTscDeadline);
-  std::erase(indices, kMsrTsc);
-  auto msrs = get_msrs(vcpu, indices);
+  auto msrs = get_msrs(vcpu, msr_indices);
   if (!msrs) return msrs.error();
   state.msrs = msrs.take();
   if (Status got = get(vcpu, DROVER_KVM_NAMED(KVM_GET_VCPU_EVENTS), &state.events); !got) return got.error();

@@ -13,7 +13,12 @@ namespace drover::kvm {
 // what KVM answers afterwards follows the guest's control registers, so whoever sets it remembers it.
 Status set_cpuid(const Vcpu& vcpu, const CpuidState& state);
 
-Result<CpuState> get_cpu(const Vcpu& vcpu);
+// The registers that are part of a processor's state here: those that the kernel says to save and this processor has,
+// and IA32_TSC_DEADLINE, but not IA32_TSC, which comes with the time. After set_cpuid.
+Result<std::vector<uint32_t>> msrs_of(const Vcpu& vcpu);
+
+// With the registers of `msr_indices`, as far as the processor has them.
+Result<CpuState> get_cpu(const Vcpu& vcpu, const std::vector<uint32_t>& msr_indices);
 // All but what depends on the TSC: set_tscs and set_tsc_deadline come after. Errors unsupported: the register or
 // the part of the state that this host cannot set.
 Status set_cpu(const Vcpu& vcpu, const CpuState& state);

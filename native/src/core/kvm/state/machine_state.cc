@@ -111,21 +111,6 @@ std::vector<Payload> write_cpuid_payloads(std::vector<CpuidState>& cpuids) {
   return payloads;
 }
 
-Result<std::vector<std::string>> missing_features(const std::vector<Payload>& payloads, const Host& host) {
-  std::vector<std::string> missing;
-  for (const Payload& payload : payloads) {
-    if (Status checked = check_version(payload); !checked) return checked.error();
-    CpuidState state;
-    const Part expected = cpuid_part(0, state);
-    if (payload.kind != expected.kind) return malformed(payload, "is not a processor's CPUID");
-    if (Status read = expected.read(payload); !read) return read.error();
-    for (std::string& name : missing_features(state.entries, host)) {
-      if (std::find(missing.begin(), missing.end(), name) == missing.end()) missing.push_back(std::move(name));
-    }
-  }
-  return missing;
-}
-
 Result<MachineState> read_payloads(const std::vector<Payload>& payloads, unsigned vcpus) {
   MachineState state;
   state.cpuids.resize(vcpus);

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/kvm/host.h"
 #include "core/kvm/state/states.h"
 #include "core/machine/payload.h"
 
@@ -36,9 +35,7 @@ std::vector<Payload> write_payloads(MachineState& state);
 // of a machine with so many processors; unsupported where its version is not one of payload_kinds().
 Result<MachineState> read_payloads(const std::vector<Payload>& payloads, unsigned vcpus);
 
-// The payloads of kind machine/cpuid alone, and the features in them that `host` lacks, each once. Errors as
-// read_payloads.
+// The payloads of kind machine/cpuid alone.
 std::vector<Payload> write_cpuid_payloads(std::vector<CpuidState>& cpuids);
-Result<std::vector<std::string>> missing_features(const std::vector<Payload>& payloads, const Host& host);
 
 }  // namespace drover::kvm
