@@ -1,6 +1,6 @@
 /**
- * Writes `docs/errors.md` from the packages' error tables; `--check` only says whether it is current. A code in two tables
- * is refused: codes are one namespace.
+ * Writes `docs/errors.md` from the packages' error tables; `--check` only says whether it is current. Codes are one namespace: one that two
+ * services answer must mean the same in both, in status and in whether a retry can help.
  *
  *   node tools/docs/errors.mjs [--check]
  */
@@ -32,8 +32,12 @@ export async function errorsPage() {
     const module = await import(join(root, 'packages', name, 'dist', 'index.js'));
     const rows = [];
     for (const [code, { status, retryable, summary }] of Object.entries(module[table].definitions)) {
-      if (seen.has(code)) throw new Error(`the code ${code} is in ${seen.get(code)} and in ${name}`);
-      seen.set(code, name);
+      const meaning = `${status} ${retryable}`;
+      const other = seen.get(code);
+      if (other && other.meaning !== meaning) {
+        throw new Error(`the code ${code} is in ${other.name} and in ${name}, and means different things`);
+      }
+      seen.set(code, { name, meaning });
       rows.push(`| \`${code}\` | ${status} | ${retryable ? 'yes' : 'no'} | ${summary} |`);
     }
     sections.push(

@@ -101,7 +101,8 @@ export const controlPlaneErrors = defineErrors({
   'instance-not-placed': {
     status: 409,
     retryable: true,
-    summary: 'The instance is on no host yet, so there is nothing to move. Wait until it is placed.',
+    summary:
+      'The instance is on no host yet, so there is nothing to move and no log to read. Its `problem` says what stands in the way.',
   },
   'host-unreachable': {
     status: 503,
@@ -137,5 +138,133 @@ export const controlPlaneErrors = defineErrors({
     retryable: true,
     summary:
       'Another replica took over the work that this one held; what this one wanted to record was not. Nothing to do: the other goes on.',
+  },
+  'listen-address-in-use': {
+    status: 409,
+    retryable: true,
+    summary: 'Another process listens on the address. Stop it or choose another port.',
+  },
+  'listen-failed': {
+    status: 500,
+    retryable: false,
+    summary: 'The control plane cannot listen on the address. Choose one that this machine has and may use.',
+  },
+  'api-version-unknown': {
+    status: 400,
+    retryable: false,
+    summary: 'The API version asked for is not served. Use one of the versions that the message lists.',
+  },
+  'request-invalid': {
+    status: 400,
+    retryable: false,
+    summary:
+      'The request does not have the form that the endpoint takes. Correct the field that the message names.',
+  },
+  'request-too-large': {
+    status: 413,
+    retryable: false,
+    summary: 'The request body is larger than 1 MiB. Send a smaller one.',
+  },
+  'endpoint-not-found': {
+    status: 404,
+    retryable: false,
+    summary: 'There is no such endpoint. See the contract of the API.',
+  },
+  'cursor-invalid': {
+    status: 400,
+    retryable: false,
+    summary:
+      'A cursor was not given out by this list. Take `nextCursor` of the page before as it is, or leave the cursor out to begin anew.',
+  },
+  'control-plane-stopping': {
+    status: 503,
+    retryable: true,
+    summary: 'The control plane is stopping. Try again once it is back, or ask another replica.',
+  },
+  'host-not-found': {
+    status: 404,
+    retryable: false,
+    summary: 'No host of that id or name is registered. List the hosts.',
+  },
+  'host-name-taken': {
+    status: 409,
+    retryable: false,
+    summary:
+      'Another host is registered under the name. Give this one another name, or forget the other where it is gone.',
+  },
+  'host-lost': {
+    status: 409,
+    retryable: false,
+    summary:
+      'The host was declared lost for good and is not taken back. Wipe it, and register it under a new id, or forget the lost one first.',
+  },
+  'host-not-empty': {
+    status: 409,
+    retryable: false,
+    summary: 'The host still has VMMs, or room is promised on it. Drain it first, or declare it lost.',
+  },
+  'host-not-confirmed': {
+    status: 400,
+    retryable: false,
+    summary: "Declaring a host lost cannot be taken back and needs the host's name once more, in `confirm`.",
+  },
+  'host-identity-differs': {
+    status: 409,
+    retryable: false,
+    summary:
+      'The agent at the URL that a host registered says that it is another one. Correct the URL under which the host registers.',
+  },
+  'fencing-failed': {
+    status: 502,
+    retryable: true,
+    summary:
+      'The configured fencing command did not exit with 0, so the host is not declared lost. Correct the command, or switch the host off and declare it lost yourself.',
+  },
+  'instance-not-found': {
+    status: 404,
+    retryable: false,
+    summary: 'There is no instance of that id or name here. List the instances.',
+  },
+  'instance-name-taken': {
+    status: 409,
+    retryable: false,
+    summary: 'Another instance has the name. Choose another name, or delete that instance.',
+  },
+  'instance-already-here': {
+    status: 409,
+    retryable: false,
+    summary: 'There is an instance of that id already, and it is another one. Use another id.',
+  },
+  'instance-busy': {
+    status: 409,
+    retryable: true,
+    summary: 'A migration of the instance is under way. Try again when it has ended, or cancel it.',
+  },
+  'instance-not-stopped': {
+    status: 409,
+    retryable: false,
+    summary: 'The operation needs a stopped instance. Stop it first.',
+  },
+  'instance-vanished': {
+    status: 409,
+    retryable: false,
+    summary:
+      'The host no longer has the VMM of the instance, without the control plane having asked for that. Start the instance to make it anew, or delete it.',
+  },
+  'instance-work-failed': {
+    status: 500,
+    retryable: true,
+    summary:
+      'What was to be done with an instance failed for a reason that has no code of its own. It is tried again; if that goes on, report it.',
+  },
+  'vmm-not-found': {
+    status: 404,
+    retryable: false,
+    summary: 'There is no VMM of that id here. List the VMMs.',
+  },
+  'migration-not-found': {
+    status: 404,
+    retryable: false,
+    summary: 'There is no migration of that id here. List the migrations.',
   },
 });

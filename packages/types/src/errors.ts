@@ -40,7 +40,7 @@ export interface ErrorTable<Code extends string> {
   error(code: Code, message: string, cause?: unknown): DroverError;
 }
 
-/** Declares a package's error table. Codes are kebab-case, unique over all packages, and never change meaning. */
+/** Declares a package's error table. Codes are kebab-case, mean the same wherever they are raised, and never change meaning. */
 export function defineErrors<Code extends string>(
   definitions: Readonly<Record<Code, ErrorDefinition>>,
 ): ErrorTable<Code> {

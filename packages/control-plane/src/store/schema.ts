@@ -42,6 +42,8 @@ export interface HostTable {
   cpus: number | null;
   memory_bytes: Int8 | null;
   registered_at: Date;
+  /** When it came into that state. */
+  state_since: Date;
   /** Why it is unreachable or lost. */
   reason: string | null;
   /** For compare-and-set. */

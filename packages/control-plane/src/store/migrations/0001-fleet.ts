@@ -9,6 +9,7 @@ export const fleet: SchemaMigration = {
       name text not null unique,
       url text not null,
       state text not null,
+      state_since timestamptz not null,
       desired text not null,
       labels jsonb not null,
       labels_by text not null default 'agent',
@@ -67,6 +68,7 @@ export const fleet: SchemaMigration = {
     'create index vmms_host on vmms (host_id)',
     'create index vmms_instance on vmms (instance_id)',
     'create index vmms_newest on vmms (created_at, id)',
+    'create index vmms_ended on vmms (ended_at)',
     `create table reservations (
       id uuid primary key,
       instance_id uuid not null,
@@ -163,6 +165,7 @@ export const fleet: SchemaMigration = {
       outcome text not null
     )`,
     'create index audit_target on audit (target, id)',
+    'create index audit_at on audit (at)',
     'create table replicas (id uuid primary key, seen_at timestamptz not null)',
   ],
 };

@@ -13,6 +13,14 @@ export const fleetEventV1 = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('instance'), at: z.iso.datetime(), instance: fleetInstanceV1 }),
   z.object({ kind: z.literal('migration'), at: z.iso.datetime(), migration: fleetMigrationV1 }),
   z.object({ kind: z.literal('drain'), at: z.iso.datetime(), drain: drainViewV1 }),
+  /** A host was forgotten or an instance deleted: the lists no longer have it. */
+  z.object({
+    kind: z.literal('gone'),
+    at: z.iso.datetime(),
+    what: z.enum(['host', 'instance']),
+    id: z.uuid(),
+    name: z.string(),
+  }),
   z.object({ kind: z.literal('gap'), at: z.iso.datetime() }),
 ]);
 

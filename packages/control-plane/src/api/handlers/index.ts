@@ -1,0 +1,17 @@
+/** Every handler, by the name of its endpoint. */
+import type { ControlPlaneParts } from '../../control-plane.js';
+import { auditHandlers } from './audit.js';
+import type { Handlers } from './handler.js';
+import { hostHandlers } from './hosts.js';
+import { instanceHandlers } from './instances.js';
+import { vmmHandlers } from './vmms.js';
+
+/** An endpoint without a handler is one that this control plane does not have. */
+export function createHandlers(parts: ControlPlaneParts): Partial<Handlers> {
+  return {
+    ...hostHandlers(parts),
+    ...instanceHandlers(parts),
+    ...vmmHandlers(parts),
+    ...auditHandlers(parts),
+  };
+}
