@@ -21,7 +21,7 @@
  *
  * `stays` with a lost source says that the guest did not move, not that it lives.
  */
-import type { MigrationView } from '@drover/protocol';
+import type { MigrationViewV3 } from '@drover/protocol';
 import type { ErrorBody, MigrationReport } from '@drover/types';
 
 export type SourceEntry = 'owned' | 'relinquished' | 'done' | 'taken-back' | 'aborted';
@@ -30,7 +30,7 @@ export type DestinationEntry = 'preparing' | 'ready' | 'owned' | 'aborted';
 /** What one side answered. */
 export type Word<Entry> =
   /** `entry` null: it knows nothing of this migration. */
-  | { readonly kind: 'answered'; readonly entry: Entry | null; readonly view: MigrationView | null }
+  | { readonly kind: 'answered'; readonly entry: Entry | null; readonly view: MigrationViewV3 | null }
   | { readonly kind: 'silent'; readonly error: ErrorBody }
   | { readonly kind: 'lost' }
   /** It need not be asked: the other side's word is enough. */
@@ -66,7 +66,7 @@ export function conclude(source: Word<SourceEntry>, destination: Word<Destinatio
 }
 
 /** What a view amounts to in the source's journal, for agents that do not show it. */
-export function sourceEntryOf({ state, phase }: MigrationView): SourceEntry {
+export function sourceEntryOf({ state, phase }: MigrationViewV3): SourceEntry {
   if (state === 'running') return 'owned';
   if (state === 'in-doubt') return 'relinquished';
   if (state === 'completed') return 'done';
@@ -75,7 +75,7 @@ export function sourceEntryOf({ state, phase }: MigrationView): SourceEntry {
 }
 
 /** The same of a destination: while it runs nobody can tell how far it is, and READY is what must be reckoned with. */
-export function destinationEntryOf({ state }: MigrationView): DestinationEntry {
+export function destinationEntryOf({ state }: MigrationViewV3): DestinationEntry {
   if (state === 'completed') return 'owned';
   return state === 'running' || state === 'in-doubt' ? 'ready' : 'aborted';
 }

@@ -14,7 +14,7 @@
  */
 import { formatBytes } from '@drover/types';
 import { type Finding, refuse } from '../preflight/finding.js';
-import { groupOn, type PlacementHost, type PlacementWish } from './fleet.js';
+import { groupOn, type PlacementHost, type PlacementWish, type Room } from './fleet.js';
 
 export type Constraint = (wish: PlacementWish, host: PlacementHost) => Finding | null;
 
@@ -27,6 +27,19 @@ export const constraints: readonly Constraint[] = [
   hasRoom,
 ];
 
+/** The two constraints that may change between choosing a host and reserving room there. `host` undefined: it was forgotten. */
+export function findRoom(
+  wish: Pick<PlacementWish, 'name' | 'cpus' | 'memoryBytes'>,
+  host: { readonly name: string; readonly state: string; readonly room: Room | null } | undefined,
+): Finding | null {
+  if (host === undefined) {
+    return refuse('host-takes-no-guests', 'The host is no longer in the fleet.', 'Choose another host.');
+  }
+  return (
+    takesGuests(wish, { name: host.name, state: host.state as PlacementHost['state'] }) ?? hasRoom(wish, host)
+  );
+}
+
 function isElsewhere(wish: PlacementWish, host: PlacementHost): Finding | null {
   if (wish.notOn !== host.id) return null;
   return refuse(
@@ -36,7 +49,10 @@ function isElsewhere(wish: PlacementWish, host: PlacementHost): Finding | null {
   );
 }
 
-function takesGuests(_wish: PlacementWish, host: PlacementHost): Finding | null {
+function takesGuests(
+  _wish: Pick<PlacementWish, 'name'>,
+  host: Pick<PlacementHost, 'name' | 'state'>,
+): Finding | null {
   if (host.state === 'active') return null;
   const remedy = {
     draining: 'Undrain it, or choose another host.',
@@ -88,7 +104,10 @@ function hasDriver(wish: PlacementWish, host: PlacementHost): Finding | null {
   );
 }
 
-function hasRoom(wish: PlacementWish, { name, room }: PlacementHost): Finding | null {
+function hasRoom(
+  wish: Pick<PlacementWish, 'cpus' | 'memoryBytes'>,
+  { name, room }: { readonly name: string; readonly room: Room | null },
+): Finding | null {
   if (room === null) return null;
   const memoryLeft = room.memoryBytes - room.memoryBytesUsed;
   const cpusLeft = room.cpus - room.cpusUsed;

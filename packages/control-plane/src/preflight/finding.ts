@@ -14,6 +14,10 @@ export function warn(code: string, sentence: string, remedy: string): Finding {
   return { severity: 'warning', code, sentence, remedy };
 }
 
+export function note(code: string, sentence: string, remedy: string): Finding {
+  return { severity: 'note', code, sentence, remedy };
+}
+
 const ORDER: readonly Finding['severity'][] = ['refused', 'warning', 'note'];
 
 /**

@@ -144,6 +144,8 @@ export interface MigrationTable {
   run_at: Date | null;
   created_at: Date;
   ended_at: Date | null;
+  /** Bytes a second promised of its hosts' budgets; null for no limit. */
+  bandwidth: Defaulted<Int8 | null>;
 }
 
 export interface MigrationStepTable {
@@ -181,6 +183,13 @@ export interface DrainItemTable {
   migration_id: string | null;
   destination_id: string | null;
   error: Document | null;
+  /** Of a waiting one: not before. */
+  retry_at: Defaulted<Date | null>;
+}
+
+/** Rows that a transaction locks to count something over the whole fleet. */
+export interface TurnTable {
+  name: string;
 }
 
 export interface EventTable {
@@ -236,6 +245,7 @@ export interface Schema {
   migration_steps: MigrationStepTable;
   drains: DrainTable;
   drain_items: DrainItemTable;
+  turns: TurnTable;
   events: EventTable;
   event_counter: EventCounterTable;
   audit: AuditTable;

@@ -1,4 +1,4 @@
-import type { MigrationView } from '@drover/protocol';
+import type { MigrationViewV3 } from '@drover/protocol';
 import { describe, expect, it } from 'vitest';
 import {
   conclude,
@@ -61,7 +61,7 @@ const silent = {
 } as const;
 const lost = { kind: 'lost' } as const;
 
-const view = (change: Partial<MigrationView>): MigrationView => ({
+const view = (change: Partial<MigrationViewV3>): MigrationViewV3 => ({
   id: '00000000-0000-4000-8000-000000000001',
   instanceId: '00000000-0000-4000-8000-000000000002',
   instanceName: 'guest',
@@ -74,6 +74,8 @@ const view = (change: Partial<MigrationView>): MigrationView => ({
   error: null,
   startedAt: '2026-01-01T00:00:00.000Z',
   endedAt: null,
+  ownership: null,
+  doubt: null,
   ...change,
 });
 

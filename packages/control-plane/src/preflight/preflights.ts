@@ -1,0 +1,281 @@
+/**
+ * What a migration of an instance would meet, on one host or on many. `POST /preflights` and the first step of every migration come
+ * here, so that they cannot disagree.
+ *
+ * In this order: what placement knows of the host; what the two hosts' descriptions say of this guest; what the source's agent says of
+ * its leaving; what the destination's agent says of its coming. Agents are asked only where nothing before refuses. An agent that does not answer
+ * is a refusal of its own, `host-unreachable`: nothing is concluded of the guest.
+ */
+import {
+  type Component,
+  DroverError,
+  type ErrorBody,
+  type InstanceSpec,
+  readInstanceSpec,
+  toErrorBody,
+  type VmmState,
+  writeInstanceSpec,
+} from '@drover/types';
+import type { AgentDirectory, SagaAgent } from '../migrations/agents.js';
+import { findCandidates } from '../placement/candidates.js';
+import { type PlacementHost, type PlacementWish, wishOf } from '../placement/fleet.js';
+import type { FleetReader } from '../placement/read-fleet.js';
+import type { Database } from '../store/database.js';
+import { compareGuest } from './compare-guest.js';
+import { type Finding, gather, movesWith, note, refusalOf, refuse } from './finding.js';
+
+export interface PreflightRequest {
+  readonly instanceId: string;
+  readonly backends: Readonly<Record<string, Component>>;
+  /** The migration that asks, which then does not stand in its own way; null for a preflight alone. */
+  readonly migrationId: string | null;
+  readonly signal: AbortSignal;
+}
+
+export interface HostFindings {
+  readonly host: PlacementHost;
+  readonly findings: readonly Finding[];
+}
+
+export type Destinations =
+  | { readonly kind: 'passed'; readonly hostIds: readonly string[] }
+  /** An agent did not answer; trying again may help. */
+  | { readonly kind: 'silent'; readonly error: ErrorBody }
+  | { readonly kind: 'refused'; readonly findings: readonly Finding[] };
+
+/** Hosts that a migration's first step wants to have passed, and hosts that it judges for that, at most. */
+const WANTED = 3;
+const JUDGED = 12;
+/** Hosts whose agents are asked at once for one request. */
+const AT_ONCE = 4;
+
+/** An instance and where it runs. */
+interface Guest {
+  readonly id: string;
+  readonly spec: InstanceSpec;
+  readonly wish: PlacementWish;
+  readonly source: PlacementHost | null;
+  readonly vmm: VmmState | null;
+  readonly migrationId: string | null;
+}
+
+export class Preflights {
+  readonly #database: Database;
+  readonly #fleet: FleetReader;
+  readonly #agents: AgentDirectory;
+
+  constructor(database: Database, fleet: FleetReader, agents: AgentDirectory) {
+    this.#database = database;
+    this.#fleet = fleet;
+    this.#agents = agents;
+  }
+
+  /** Judges these hosts; null: every one that takes guests. By name. */
+  async judge(
+    request: PreflightRequest,
+    hostIds: readonly string[] | null,
+  ): Promise<readonly HostFindings[]> {
+    const guest = await this.#guest(request.instanceId);
+    const hosts = await this.#fleet.read(this.#database, hostIds);
+    const judged = hosts
+      .filter((host) => hostIds !== null || (host.state === 'active' && host.id !== guest.source?.id))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const leaving = await this.#leaving(guest, request);
+    return inBatches(judged, (host) => this.#judgeOne(guest, host, leaving, request));
+  }
+
+  /** Where a migration goes: the host asked for, or the best by placement. */
+  async chooseDestinations(
+    request: PreflightRequest & { readonly wanted: string | null },
+  ): Promise<Destinations> {
+    const guest = await this.#guest(request.instanceId);
+    const leaving = await this.#leaving(guest, request);
+    if (leaving.some(({ severity }) => severity === 'refused')) return refusedOrSilent(leaving);
+    const hosts = await this.#fleet.read(this.#database, request.wanted === null ? null : [request.wanted]);
+    if (request.wanted !== null) {
+      const [host] = hosts;
+      if (host === undefined) {
+        return {
+          kind: 'refused',
+          findings: [
+            refuse('host-takes-no-guests', 'The destination is no longer in the fleet.', 'Choose another.'),
+          ],
+        };
+      }
+      const { findings } = await this.#judgeOne(guest, host, leaving, request);
+      return movesWith(findings) ? { kind: 'passed', hostIds: [host.id] } : refusedOrSilent(findings);
+    }
+    const { fitting, refused } = findCandidates(guest.wish, hosts);
+    const passed: string[] = [];
+    const against: HostFindings[] = [...refused];
+    for (let at = 0; at < Math.min(fitting.length, JUDGED) && passed.length < WANTED; at += AT_ONCE) {
+      const results = await Promise.all(
+        fitting.slice(at, at + AT_ONCE).map((host) => this.#judgeOne(guest, host, leaving, request)),
+      );
+      for (const result of results) {
+        if (movesWith(result.findings)) passed.push(result.host.id);
+        else against.push(result);
+      }
+    }
+    if (passed.length > 0) return { kind: 'passed', hostIds: passed.slice(0, WANTED) };
+    return refusedOrSilent([noHostFits(guest, against)]);
+  }
+
+  async #guest(instanceId: string): Promise<Guest> {
+    const row = await this.#database.run((db) =>
+      db
+        .selectFrom('instances')
+        .leftJoin('vmms', 'vmms.id', 'instances.vmm_id')
+        .select([
+          'instances.id',
+          'instances.spec',
+          'instances.placement',
+          'instances.migration_id',
+          'vmms.host_id',
+          'vmms.state',
+        ])
+        .where('instances.id', '=', instanceId)
+        .executeTakeFirst(),
+    );
+    if (row === undefined) throw new Error(`there is no instance ${instanceId}`);
+    const spec = readInstanceSpec(row.spec);
+    const [source = null] = row.host_id === null ? [] : await this.#fleet.read(this.#database, [row.host_id]);
+    return {
+      id: row.id,
+      spec,
+      wish: wishOf({ id: row.id, spec, placement: JSON.parse(row.placement) }, source?.id ?? null),
+      source,
+      vmm: row.state === null ? null : (JSON.parse(row.state) as VmmState),
+      migrationId: row.migration_id,
+    };
+  }
+
+  /** What keeps the guest from leaving at all. */
+  async #leaving(guest: Guest, { migrationId, signal }: PreflightRequest): Promise<readonly Finding[]> {
+    const { source, vmm, spec } = guest;
+    if (source === null || vmm === null) {
+      return [
+        refuse(
+          'instance-not-placed',
+          `Instance ${spec.name} is on no host, so there is nothing to move.`,
+          'Start it, and ask again once it runs.',
+        ),
+      ];
+    }
+    if (guest.migrationId !== null && guest.migrationId !== migrationId) {
+      return [
+        refuse(
+          'migration-under-way',
+          `Instance ${spec.name} is being moved already, by migration ${guest.migrationId}.`,
+          'Wait for that one, or cancel it.',
+        ),
+      ];
+    }
+    return this.#ask(source, (agent) =>
+      agent.checkPreflight({ role: 'source', instance: guest.id }, { signal }),
+    );
+  }
+
+  async #judgeOne(
+    guest: Guest,
+    host: PlacementHost,
+    leaving: readonly Finding[],
+    { backends, signal }: PreflightRequest,
+  ): Promise<HostFindings> {
+    const { spec, vmm, source } = guest;
+    const [refused] = findCandidates(guest.wish, [host]).refused;
+    const concluded = [...(refused?.findings ?? [])];
+    if (source?.description && host.description) {
+      concluded.push(
+        ...compareGuest({ spec, vmm, source: source.description, destination: host.description }),
+      );
+    }
+    const known = gather(concluded, leaving);
+    if (!movesWith(known)) return { host, findings: known };
+    const accepted = host.description?.compatibility.instanceSpec;
+    const coming = await this.#ask(host, (agent) =>
+      agent.checkPreflight(
+        {
+          role: 'destination',
+          instanceId: guest.id,
+          spec: writeInstanceSpec(spec, accepted, host.name),
+          backends: { ...backends },
+          machineType: vmm?.machineType ?? null,
+          accelerator: vmm?.accelerator ?? null,
+        },
+        { signal },
+      ),
+    );
+    return { host, findings: gather(concluded, [...leaving, ...coming]) };
+  }
+
+  async #ask(
+    host: PlacementHost,
+    ask: (agent: SagaAgent) => Promise<readonly Finding[]>,
+  ): Promise<readonly Finding[]> {
+    try {
+      const agent = await this.#agents.agentOf(host.id);
+      if (agent !== null) return await ask(agent);
+      return [
+        refuse('host-takes-no-guests', `Host ${host.name} is no longer in the fleet.`, 'Choose another.'),
+      ];
+    } catch (thrown) {
+      if (!(thrown instanceof DroverError)) throw thrown;
+      if (thrown.code === 'api-version-too-old') {
+        return [
+          note(
+            'preflight-by-descriptions-alone',
+            `The agent of host ${host.name} is too old to be asked for a preflight, so its disks, networks and free memory were not checked.`,
+            `Upgrade Drover on ${host.name} to have them checked.`,
+          ),
+        ];
+      }
+      if (!thrown.retryable && thrown.status < 500) {
+        return [refuse(thrown.code, thrown.message, `Look at host ${host.name}.`)];
+      }
+      const { message } = toErrorBody(thrown);
+      return [
+        refuse(
+          'host-unreachable',
+          `The agent of host ${host.name} did not answer: ${message}`,
+          'Bring it back, or choose another host.',
+        ),
+      ];
+    }
+  }
+}
+
+function refusedOrSilent(findings: readonly Finding[]): Destinations {
+  const refused = findings.filter(({ severity }) => severity === 'refused');
+  const error = refusalOf(findings);
+  if (error !== null && refused.every(({ code }) => code === 'host-unreachable')) {
+    return { kind: 'silent', error };
+  }
+  return { kind: 'refused', findings };
+}
+
+/** Hosts whose reasons are told one by one. */
+const TOLD = 5;
+
+function noHostFits({ spec }: Guest, against: readonly HostFindings[]): Finding {
+  if (against.length === 0) {
+    return refuse('no-host-fits', `There is no host for instance ${spec.name}.`, 'Register one.');
+  }
+  const reasons = against
+    .slice(0, TOLD)
+    .map(({ findings }) => findings.find(({ severity }) => severity === 'refused')?.sentence);
+  const more = against.length - TOLD;
+  return refuse(
+    'no-host-fits',
+    `No host can take instance ${spec.name}: ${reasons.join(' ')}${more > 0 ? ` And ${more} more.` : ''}`,
+    'Make room, or change what the instance asks for.',
+  );
+}
+
+async function inBatches<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += AT_ONCE) {
+    results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(work))));
+  }
+  return results;
+}
