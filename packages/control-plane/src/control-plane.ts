@@ -21,7 +21,11 @@ import { Registrar } from './hosts/registration.js';
 import { instanceViews } from './instances/instance-view.js';
 import { Instances } from './instances/instances.js';
 import { Reconciler } from './instances/reconciler.js';
+import { poolAgents } from './migrations/agents.js';
+import { Migrations } from './migrations/migrations.js';
 import { type CompleteOptions, type ControlPlaneOptions, completeOptions } from './options.js';
+import { FleetReader } from './placement/read-fleet.js';
+import { Preflights } from './preflight/preflights.js';
 import { adoptInstances } from './state/adopt-instances.js';
 import { newStateCounters, type StateCounters } from './state/counters.js';
 import { Doorbells } from './state/doorbells.js';
@@ -74,6 +78,8 @@ export interface ControlPlaneParts {
   readonly sweep: SweepParts;
   readonly reconciler: Reconciler;
   readonly instances: Instances;
+  readonly preflights: Preflights;
+  readonly migrations: Migrations;
   /** Aborted when this replica stops. */
   readonly shutdown: AbortSignal;
   /** Errors: `control-plane-stopping`. */
@@ -197,7 +203,26 @@ function assemble(
     workers: options.agents.overall,
   });
   const instances = new Instances(database, changeLog, reconciler);
-  const views = subjectViews(database);
+  const sagaAgents = poolAgents(agents, directory);
+  const preflights = new Preflights(database, new FleetReader(options.placement), sagaAgents);
+  const migrations = new Migrations({
+    replicaId,
+    database,
+    changeLog,
+    agents: sagaAgents,
+    preflights,
+    vmms: {
+      async takeIn(hostId, vmms) {
+        const host = directory.get(hostId);
+        if (host) await writer.store(host, vmms, 'watcher');
+      },
+    },
+    options: options.migrations,
+    placement: options.placement,
+    drainGoesOn: () => undefined,
+    logger,
+  });
+  const views = subjectViews(database, migrations);
   const streams = new EventStreams(feed, views, options.streamHeartbeatMs, logger);
   feed.read((events) => directory.heed(events));
   return {
@@ -222,6 +247,8 @@ function assemble(
     sweep,
     reconciler,
     instances,
+    preflights,
+    migrations,
     shutdown,
     refuseWhenStopping() {
       if (!shutdown.aborted) return;
@@ -233,7 +260,7 @@ function assemble(
   };
 }
 
-function subjectViews(database: Database): SubjectViews {
+function subjectViews(database: Database, migrations: Migrations): SubjectViews {
   const byId = async <V extends { id: string }>(read: (db: Queries) => Promise<readonly V[]>) =>
     new Map((await database.run(read)).map((view) => [view.id, view]));
   return {
@@ -260,6 +287,7 @@ function subjectViews(database: Database): SubjectViews {
         ),
       ),
     vmm: (ids) => database.run((db) => vmmViews(db, ids)),
+    migration: async (ids) => new Map((await migrations.views(ids)).map((view) => [view.id, view])),
   };
 }
 
@@ -267,16 +295,19 @@ function subjectViews(database: Database): SubjectViews {
 function startWork(parts: ControlPlaneParts): () => Promise<void> {
   const { watcher, reconciler, refresher, writer, registrar, doorbells, database, options, replicaId } =
     parts;
+  const { migrations } = parts;
   watcher.start();
   reconciler.start();
+  migrations.start();
   const chores = [
     every(parts, 1_000, 'signs of life', () => registrar.flush()),
     every(parts, 1_000, 'rings for unknown VMMs', () => doorbells.lookUp()),
     every(parts, 30_000, 'the sign of life of this replica', () => noteReplica(database, replicaId)),
+    every(parts, 2_000, 'migrations under way', () => migrations.count()),
     every(parts, 300_000, 'what is kept long enough', () => prune(database, options.keep)),
   ];
   return async () => {
-    await Promise.all([watcher.close(), reconciler.close(), refresher.close()]);
+    await Promise.all([watcher.close(), reconciler.close(), refresher.close(), migrations.close()]);
     await writer.close();
     await Promise.all(chores);
     await registrar.flush().catch(() => undefined);

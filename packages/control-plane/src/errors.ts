@@ -98,11 +98,6 @@ export const controlPlaneErrors = defineErrors({
     retryable: false,
     summary: 'A migration of that id was asked for with another request. Use a new id.',
   },
-  'instance-not-found': {
-    status: 404,
-    retryable: false,
-    summary: 'The fleet has no instance of that id or name. List the instances.',
-  },
   'instance-not-placed': {
     status: 409,
     retryable: true,
@@ -114,12 +109,6 @@ export const controlPlaneErrors = defineErrors({
     retryable: true,
     summary:
       'The agent of a host did not answer, so nothing is known of its guests and nothing was concluded. Bring it back.',
-  },
-  'host-lost': {
-    status: 409,
-    retryable: false,
-    summary:
-      'A host was declared lost for good, and what was asked for needed it. What was on it is gone; start it elsewhere.',
   },
   'migration-lost-track': {
     status: 500,

@@ -2,6 +2,7 @@
 import { checkShape } from '@drover/types';
 import { z } from 'zod';
 import { controlPlaneErrors } from './errors.js';
+import { migrationOptionsSchema, placementOptionsSchema } from './migrations/options.js';
 
 const ms = z.int().min(1).max(3_600_000);
 const days = z.int().min(1).max(3_650);
@@ -26,6 +27,9 @@ export const controlPlaneOptionsSchema = z.strictObject({
       timeoutMs: ms.default(10_000),
     })
     .prefault({}),
+  /** What hosts are taken to have room for. */
+  placement: placementOptionsSchema.prefault({}),
+  migrations: migrationOptionsSchema.prefault({}),
   /** What an operator's own means of switching a host off are; without it only a person declares a host lost. */
   fence: z
     .strictObject({

@@ -9,6 +9,14 @@ import {
   type CreateInstanceBody,
   errorResponse,
   type InstanceView,
+  type MigrationView,
+  type MigrationViewV3,
+  type OwnershipV3,
+  type PreflightBodyV3,
+  type PreflightFindingV3,
+  protocolErrors,
+  type ResolveMigrationBodyV3,
+  type startMigrationBodyV3,
   type VmmViewV3,
 } from '@drover/protocol';
 import { type Host, readHost } from '@drover/types';
@@ -20,7 +28,21 @@ export interface AskOptions {
   readonly signal: AbortSignal;
 }
 
-type Name = 'getHost' | 'listVmms' | 'getVmm' | 'acknowledgeVmm';
+type Name =
+  | 'getHost'
+  | 'listVmms'
+  | 'getVmm'
+  | 'acknowledgeVmm'
+  | 'checkPreflight'
+  | 'startMigration'
+  | 'listMigrations'
+  | 'getMigration'
+  | 'cancelMigration'
+  | 'getOwnership'
+  | 'resolveMigration';
+
+/** As sent: defaults may be left out. */
+export type StartMigrationBody = z.input<typeof startMigrationBodyV3>;
 
 export class Agent {
   readonly url: string;
@@ -110,6 +132,75 @@ export class Agent {
     return null;
   }
 
+  /** Errors: `api-version-too-old`, of an agent that cannot be asked for it. */
+  async checkPreflight(body: PreflightBodyV3, { signal }: AskOptions): Promise<PreflightFindingV3[]> {
+    return this.#newOrOld(
+      async () => (await this.#ask('checkPreflight', '/preflights', body, signal)).findings,
+      () => this.#refuse('A preflight'),
+    );
+  }
+
+  /** Errors: `api-version-too-old`, of an agent that chooses ids itself, where `id` is given. */
+  async startMigration(body: StartMigrationBody, { signal }: AskOptions): Promise<MigrationViewV3> {
+    return this.#newOrOld(
+      () => this.#ask('startMigration', '/migrations', body, signal),
+      async () => {
+        const { id, ...rest } = body;
+        if (id !== undefined) return this.#refuse('A migration whose id the caller chooses');
+        return withoutJournal(await this.client.startMigration(rest, { signal }));
+      },
+    );
+  }
+
+  /** Newest first. */
+  async listMigrations({ signal }: AskOptions): Promise<MigrationViewV3[]> {
+    return this.#newOrOld(
+      async () => (await this.#ask('listMigrations', '/migrations', undefined, signal)).items,
+      async () => (await this.client.listMigrations({ signal })).map(withoutJournal),
+    );
+  }
+
+  async getMigration(id: string, { signal }: AskOptions): Promise<MigrationViewV3> {
+    return this.#newOrOld(
+      () => this.#ask('getMigration', `/migrations/${id}`, undefined, signal),
+      async () => withoutJournal(await this.client.getMigration(id, { signal })),
+    );
+  }
+
+  async cancelMigration(id: string, { signal }: AskOptions): Promise<MigrationViewV3> {
+    return this.#newOrOld(
+      () => this.#ask('cancelMigration', `/migrations/${id}/cancel`, undefined, signal),
+      async () => withoutJournal(await this.client.cancelMigration(id, { signal })),
+    );
+  }
+
+  /** Errors: `api-version-too-old`. */
+  async getOwnership(id: string, { signal }: AskOptions): Promise<OwnershipV3> {
+    return this.#newOrOld(
+      () => this.#ask('getOwnership', `/migrations/${id}/ownership`, undefined, signal),
+      () => this.#refuse('The ownership of a migration'),
+    );
+  }
+
+  /** Errors: `api-version-too-old`. */
+  async resolveMigration(
+    id: string,
+    body: ResolveMigrationBodyV3,
+    { signal }: AskOptions,
+  ): Promise<MigrationViewV3> {
+    return this.#newOrOld(
+      () => this.#ask('resolveMigration', `/migrations/${id}/resolve`, body, signal),
+      () => this.#refuse('Deciding a migration in doubt'),
+    );
+  }
+
+  async #refuse(what: string): Promise<never> {
+    throw protocolErrors.error(
+      'api-version-too-old',
+      `${what} needs agent API 3.0.0, and the agent at ${this.url} serves less; upgrade that agent.`,
+    );
+  }
+
   /** For agents that cannot be told which VMM is meant: between this look and the request lies a moment. */
   async #checkVmm(id: string, vmm: string | undefined, signal: AbortSignal): Promise<void> {
     if (vmm === undefined) return;
@@ -156,6 +247,11 @@ export class Agent {
     if (!answer.ok) throw new ApiError(errorResponse.parse(document).error, answer.status);
     return response.parse(document) as z.output<(typeof agentEndpointsV3)[K]['response']>;
   }
+}
+
+/** An agent that is too old to show its journal. */
+function withoutJournal(view: MigrationView): MigrationViewV3 {
+  return { ...view, ownership: null, doubt: null };
 }
 
 function asVmm({ name, state }: InstanceView): VmmView {

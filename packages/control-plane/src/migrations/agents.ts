@@ -8,14 +8,12 @@ import type {
   PreflightBodyV3,
   PreflightFindingV3,
   ResolveMigrationBodyV3,
-  startMigrationBodyV3,
   VmmViewV3,
 } from '@drover/protocol';
 import type { Host } from '@drover/types';
-import type { z } from 'zod';
-
-/** As sent: `id` needs an agent of API 3.0.0. */
-export type StartMigrationBody = z.input<typeof startMigrationBodyV3>;
+import type { StartMigrationBody } from '../hosts/agent.js';
+import type { AgentPool } from '../hosts/agent-pool.js';
+import type { HostDirectory } from '../hosts/directory.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -43,4 +41,39 @@ export interface SagaAgent {
 export interface AgentDirectory {
   /** The agent of a host; its calls are bounded per host and overall. Null where there is no such host. */
   agentOf(hostId: string): Promise<SagaAgent | null>;
+}
+
+/** The agents of the fleet, asked through the pool, so that sagas take their turn among all who ask. */
+export function poolAgents(pool: AgentPool, directory: HostDirectory): AgentDirectory {
+  return {
+    async agentOf(hostId) {
+      const host = directory.get(hostId);
+      if (host === undefined) return null;
+      return {
+        getHost: (options) => pool.ask(host, (agent, asked) => agent.getHost(within(asked, options))),
+        listVmms: (options) => pool.ask(host, (agent, asked) => agent.listVmms(within(asked, options))),
+        checkPreflight: (body, options) =>
+          pool.ask(host, (agent, asked) => agent.checkPreflight(body, within(asked, options))),
+        startMigration: (body, options) =>
+          pool.ask(host, (agent, asked) => agent.startMigration(body, within(asked, options))),
+        listMigrations: (options) =>
+          pool.ask(host, (agent, asked) => agent.listMigrations(within(asked, options))),
+        getMigration: (id, options) =>
+          pool.ask(host, (agent, asked) => agent.getMigration(id, within(asked, options))),
+        cancelMigration: (id, options) =>
+          pool.ask(host, (agent, asked) => agent.cancelMigration(id, within(asked, options))),
+        getOwnership: (id, options) =>
+          pool.ask(host, (agent, asked) => agent.getOwnership(id, within(asked, options))),
+        resolveMigration: (id, body, options) =>
+          pool.ask(host, (agent, asked) => agent.resolveMigration(id, body, within(asked, options))),
+      };
+    },
+  };
+}
+
+function within(
+  asked: { readonly signal: AbortSignal },
+  { signal }: CallOptions = {},
+): { signal: AbortSignal } {
+  return { signal: signal === undefined ? asked.signal : AbortSignal.any([asked.signal, signal]) };
 }

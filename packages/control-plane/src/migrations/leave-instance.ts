@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely';
 import type { Changes } from '../events/change-log.js';
+import { followInstances } from '../state/follow-instances.js';
 import type { Schema } from '../store/schema.js';
 import type { MigrationRecord } from './records.js';
 
@@ -16,5 +17,8 @@ export async function leaveInstance(
     .where('migration_id', '=', id)
     .returning('id')
     .execute();
-  if (left.length > 0) changes.changed('instance', instanceId);
+  if (left.length === 0) return;
+  changes.changed('instance', instanceId);
+  // While it was in the migration nothing else moved it from VMM to VMM.
+  await followInstances(transaction, changes, [instanceId]);
 }

@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import type { MigrationViewV3, OwnershipV3, PreflightFindingV3, VmmViewV3 } from '@drover/protocol';
 import { DroverError, type Host, type VmmState } from '@drover/types';
-import type { AgentDirectory, SagaAgent, StartMigrationBody } from '../../src/migrations/agents.js';
+import type { StartMigrationBody } from '../../src/hosts/agent.js';
+import type { AgentDirectory, SagaAgent } from '../../src/migrations/agents.js';
 import { description } from './fleet.js';
 
 /** How a migration goes at its agents. */

@@ -4,8 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { writeHost, writeInstanceSpecForStorage } from '@drover/types';
-import { sql, type Transaction } from 'kysely';
-import { ChangeLog, type Changes } from '../../src/events/change-log.js';
+import { sql } from 'kysely';
+import { ChangeLog } from '../../src/events/change-log.js';
 import type { AgentDirectory, SagaAgent } from '../../src/migrations/agents.js';
 import { createMigration, type NewMigration } from '../../src/migrations/create.js';
 import { type MigrationOptions, migrationOptionsSchema } from '../../src/migrations/options.js';
@@ -14,10 +14,11 @@ import { MigrationSaga } from '../../src/migrations/saga.js';
 import { FleetReader } from '../../src/placement/read-fleet.js';
 import { Preflights } from '../../src/preflight/preflights.js';
 import { claimDue, releaseClaim } from '../../src/saga/claims.js';
+import { followInstances } from '../../src/state/follow-instances.js';
+import { storeStates } from '../../src/state/store-states.js';
 import { now } from '../../src/store/clock.js';
 import type { Database } from '../../src/store/database.js';
 import { migrateSchema } from '../../src/store/migrate.js';
-import type { Schema } from '../../src/store/schema.js';
 import { silent } from './databases.js';
 import { spec } from './fleet.js';
 import type { ModelFleet, ModelHost } from './model-agents.js';
@@ -61,7 +62,21 @@ export class Replica {
       changeLog: this.changeLog,
       agents,
       preflights: this.preflights,
-      vmms: { takeIn: (hostId, vmms) => this.changeLog.transaction((t, c) => takeIn(t, c, hostId, vmms)) },
+      vmms: {
+        takeIn: (hostId, views) =>
+          this.changeLog.transaction(async (transaction, changes) => {
+            await storeStates(
+              transaction,
+              changes,
+              views.map((view) => ({ hostId, view })),
+            );
+            await followInstances(
+              transaction,
+              changes,
+              views.map(({ state }) => state.instanceId),
+            );
+          }),
+      },
       options: this.options,
       placement,
       load: () => 1,
@@ -193,6 +208,7 @@ export async function addHost(
         cpus: 16,
         memory_bytes: 64 * 2 ** 30,
         registered_at: new Date(),
+        state_since: new Date(),
         reason: null,
         ...change,
       })
@@ -235,45 +251,11 @@ export async function addInstance(
         lease_until: null,
       })
       .execute();
-    await takeIn(transaction, { changed: () => undefined, gone: () => undefined }, host.id, [
-      { state, instanceName: name, migration: null, ended: null },
+    await storeStates(transaction, { changed: () => undefined, gone: () => undefined }, [
+      { hostId: host.id, view: { state, instanceName: name, migration: null, ended: null } },
     ]);
   });
   return id;
-}
-
-/** As an agent's word is stored: a newer generation replaces an older one. */
-async function takeIn(
-  transaction: Transaction<Schema>,
-  _changes: Changes,
-  hostId: string,
-  views: Parameters<ConstructorParameters<typeof MigrationSaga>[0]['vmms']['takeIn']>[1],
-): Promise<void> {
-  for (const { state, ended } of views) {
-    const row = {
-      state: JSON.stringify(state),
-      generation: state.generation,
-      epoch: state.epoch,
-      life: state.life,
-      ended_reason: ended?.reason ?? null,
-      ended_at: ended && new Date(ended.at),
-      seen_at: new Date(),
-    };
-    await transaction
-      .insertInto('vmms')
-      .values({
-        id: state.vmmId,
-        instance_id: state.instanceId,
-        host_id: hostId,
-        migration: null,
-        created_at: new Date(),
-        ...row,
-      })
-      .onConflict((conflict) =>
-        conflict.column('id').doUpdateSet(row).where('vmms.generation', '<', state.generation),
-      )
-      .execute();
-  }
 }
 
 export function migrate(

@@ -4,6 +4,8 @@ import { auditHandlers } from './audit.js';
 import type { Handlers } from './handler.js';
 import { hostHandlers } from './hosts.js';
 import { instanceHandlers } from './instances.js';
+import { migrationHandlers } from './migrations.js';
+import { preflightHandlers } from './preflights.js';
 import { vmmHandlers } from './vmms.js';
 
 /** An endpoint without a handler is one that this control plane does not have. */
@@ -12,6 +14,8 @@ export function createHandlers(parts: ControlPlaneParts): Partial<Handlers> {
     ...hostHandlers(parts),
     ...instanceHandlers(parts),
     ...vmmHandlers(parts),
+    ...migrationHandlers(parts),
+    ...preflightHandlers(parts),
     ...auditHandlers(parts),
   };
 }
