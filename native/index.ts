@@ -189,6 +189,8 @@ export interface KvmMachine {
   }): Promise<void>;
   /** Resolves once no guest code runs. After `native-timeout` the pause stays asked for; call again. Nothing to do when paused or ended. */
   pause(timeoutMs: number): Promise<void>;
+  /** {@link pause}, then {@link collect}, in one. What fails is the pause: nothing was collected then. */
+  standStill(timeoutMs: number, into: DirtyBitmap): Promise<Collected>;
   resume(): void;
   /** While paused: everything but memory. */
   saveState(): Promise<MachinePayload[]>;

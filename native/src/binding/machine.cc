@@ -177,6 +177,7 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
                                                   InstanceMethod<&MachineObject::take_console>("takeConsole"),
                                                   InstanceMethod<&MachineObject::boot>("boot"),
                                                   InstanceMethod<&MachineObject::pause>("pause"),
+                                                  InstanceMethod<&MachineObject::stand_still>("standStill"),
                                                   InstanceMethod<&MachineObject::resume>("resume"),
                                                   InstanceMethod<&MachineObject::save_state>("saveState"),
                                                   InstanceMethod<&MachineObject::load_state>("loadState"),
@@ -252,6 +253,22 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
           return machine->pause(std::chrono::milliseconds(timeout));
         },
         undefined);
+  }
+
+  // One thread for both: between them nothing waits for JavaScript.
+  Napi::Value stand_still(const Napi::CallbackInfo& info) {
+    if (!parts_.machine) return rejected(info.Env(), closed());
+    auto timeout = read_timeout(info[0], "timeoutMs");
+    if (!timeout) return rejected(info.Env(), timeout.error());
+    auto bitmap = bitmap_of(info[1]);
+    if (!bitmap) return rejected(info.Env(), bitmap.error());
+    return run_async<Collected>(
+        info.Env(),
+        [machine = parts_.machine, timeout = timeout.value(), into = bitmap.take()]() -> Result<Collected> {
+          if (Status paused = machine->pause(std::chrono::milliseconds(timeout)); !paused) return paused.error();
+          return machine->tracker().collect(*into);
+        },
+        collected_object);
   }
 
   Napi::Value resume(const Napi::CallbackInfo& info) {

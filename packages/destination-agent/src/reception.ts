@@ -75,6 +75,9 @@ export class Reception {
     const stateSocket = await interruption.race(vmm.prepareLoad());
     await this.#bulk(receiver.connectVmm(stateSocket, deadlines.loadMs));
     await this.#bulk(receiver.connected(deadlines.channelsMs));
+    // Where it may, the state goes to the VMM when it comes, beside the last round.
+    const early = vmm.keepsStateForLater ? receiver.deliverState(deadlines.roundsMs) : null;
+    early?.catch(() => {});
     this.#enter('rounds');
     const { lastRound, verify } = await this.#within(
       'SWITCHOVER',
@@ -85,7 +88,7 @@ export class Reception {
     await this.#bulk(receiver.roundEnded(lastRound, deadlines.lastRoundMs));
     if (verify) await this.#compareDigests(channel, vmm);
     await context.host.reached?.('memory-received');
-    const loadMs = await this.#load(vmm, receiver);
+    const loadMs = await this.#load(vmm, early ?? receiver.deliverState(deadlines.loadMs));
     await context.host.reached?.('loaded');
     await journal.ready(accepted.epoch);
     await context.host.reached?.('ready-journaled');
@@ -191,12 +194,12 @@ export class Reception {
     }
   }
 
-  async #load(vmm: Vmm, receiver: BulkReceiver): Promise<number> {
+  async #load(vmm: Vmm, delivered: Promise<unknown>): Promise<number> {
     const { interruption, deadlines } = this.context;
     const startedAt = performance.now();
     const loaded = vmm.loaded(deadlines.loadMs);
     loaded.catch(() => {});
-    await this.#bulk(receiver.deliverState(deadlines.loadMs));
+    await this.#within('The device state', this.#bulk(delivered), deadlines.loadMs);
     try {
       await interruption.race(loaded);
     } catch (cause) {

@@ -1,5 +1,12 @@
 /** One VM, and what each request of the machine protocol does with it. */
-import { type DirtyBitmap, type GuestMemory, type KvmEnding, type KvmMachine, native } from '@drover/native';
+import {
+  type Collected,
+  type DirtyBitmap,
+  type GuestMemory,
+  type KvmEnding,
+  type KvmMachine,
+  native,
+} from '@drover/native';
 import {
   encodeMachineState,
   type MachineAnswer,
@@ -9,7 +16,7 @@ import {
 } from '@drover/protocol';
 import { Console } from './console.js';
 import { Refusal } from './refusal.js';
-import { StateArrival, writeState } from './state-socket.js';
+import { StateArrival, StateDeparture } from './state-socket.js';
 import { warmUp } from './warm-up.js';
 
 export type Handlers = {
@@ -31,6 +38,12 @@ interface Tracking {
   readonly fd: number;
 }
 
+/** A state that is on its way, by the socket that it goes to. */
+interface Leaving {
+  readonly socket: string;
+  readonly written: Promise<MachineAnswer<'saveState'>>;
+}
+
 export class Machine {
   readonly #memoryFd: number;
   /** From the first request to configure on, unless it failed. */
@@ -38,6 +51,9 @@ export class Machine {
   #vm: Vm | null = null;
   #ending: MachineEnding | null = null;
   #arrival: StateArrival | null = null;
+  /** Where the state goes at the next standstill. */
+  #departure: StateDeparture | null = null;
+  #leaving: Leaving | null = null;
   #tracking: Tracking | null = null;
   /** Told once, when the guest ends by itself. */
   onEnd: (ending: MachineEnding) => void = () => {};
@@ -65,16 +81,27 @@ export class Machine {
     pause: ({ timeoutMs }) => this.#pause(timeoutMs),
     resume: () => {
       this.#loaded().machine.resume();
+      // What was saved is not the guest's state any more.
+      this.#leaving = null;
       return {};
     },
     prepareSave: () => {
       warmUp(this.#loaded().machine);
       return {};
     },
+    connectState: async ({ socket, timeoutMs }) => {
+      this.#loaded();
+      this.#departure?.close();
+      this.#departure = null;
+      this.#departure = await StateDeparture.connect(socket, timeoutMs);
+      return {};
+    },
+    standStill: (request) => this.#standStill(request),
     saveState: async ({ socket, timeoutMs }) => {
-      const state = encodeMachineState(await this.#loaded().machine.saveState());
-      await writeState(socket, state, timeoutMs);
-      return { bytes: state.length };
+      const leaving = this.#leaving;
+      this.#leaving = null;
+      if (leaving?.socket === socket) return leaving.written;
+      return save(this.#loaded().machine, () => StateDeparture.connect(socket, timeoutMs), timeoutMs);
     },
     awaitState: async ({ socket, clock }) => {
       const { machine } = this.#configured();
@@ -89,7 +116,7 @@ export class Machine {
       if (this.#arrival === null) {
         throw new Refusal('not-awaiting', 'This machine was not told to await a state.');
       }
-      await this.#arrival.loaded;
+      await this.#arrival.loaded();
       return {};
     },
     startTracking: () => this.#startTracking(),
@@ -138,14 +165,28 @@ export class Machine {
 
   async #pause(timeoutMs: number): Promise<MachineAnswer<'pause'>> {
     const { machine } = this.#loaded();
-    try {
-      await machine.pause(timeoutMs);
-    } catch (error) {
-      // The pause stays asked for; a failed one changes nothing.
-      if (machine.state === 'running') machine.resume();
-      throw error;
+    await orGoOn(machine, machine.pause(timeoutMs));
+    return { state: stillness(machine) };
+  }
+
+  async #standStill({
+    timeoutMs,
+    saveTimeoutMs,
+  }: MachineArguments<'standStill'>): Promise<MachineAnswer<'standStill'>> {
+    const { machine } = this.#loaded();
+    let collected: Collected | null = null;
+    if (this.#tracking === null) await orGoOn(machine, machine.pause(timeoutMs));
+    else collected = await orGoOn(machine, machine.standStill(timeoutMs, this.#tracking.bitmap));
+    const departure = this.#departure;
+    this.#departure = null;
+    if (departure !== null && machine.state === 'paused') {
+      // The answer goes first: the last pages are sent while the state is saved.
+      const answered = new Promise((resolve) => setImmediate(resolve));
+      const written = answered.then(() => save(machine, async () => departure, saveTimeoutMs));
+      written.catch(() => departure.close());
+      this.#leaving = { socket: departure.path, written };
     }
-    return { state: machine.state === 'ended' ? 'ended' : 'paused' };
+    return { state: stillness(machine), collected };
   }
 
   async #startTracking(): Promise<MachineAnswer<'startTracking'>> {
@@ -186,4 +227,29 @@ export class Machine {
     }
     return vm;
   }
+}
+
+async function save(
+  machine: KvmMachine,
+  connection: () => Promise<StateDeparture>,
+  timeoutMs: number,
+): Promise<MachineAnswer<'saveState'>> {
+  const state = encodeMachineState(await machine.saveState());
+  const departure = await connection();
+  await departure.write(state, timeoutMs);
+  return { bytes: state.length };
+}
+
+/** Where pausing fails the pause stays asked for; a failed one changes nothing. */
+async function orGoOn<T>(machine: KvmMachine, pausing: Promise<T>): Promise<T> {
+  try {
+    return await pausing;
+  } catch (error) {
+    if (machine.state === 'running') machine.resume();
+    throw error;
+  }
+}
+
+function stillness(machine: KvmMachine): 'paused' | 'ended' {
+  return machine.state === 'ended' ? 'ended' : 'paused';
 }

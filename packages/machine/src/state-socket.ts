@@ -4,33 +4,83 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { MachineStateReader, type StatePayload } from '@drover/protocol';
 import { Refusal } from './refusal.js';
 
-/** Connects to `path`, writes `state` and closes. Refuses with `state-not-written`, within `timeoutMs`. */
-export function writeState(path: string, state: Uint8Array, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (why: string, cause?: unknown): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      reject(new Refusal('state-not-written', `The state could not be written to ${path}: ${why}.`, cause));
-    };
-    const timer = setTimeout(() => fail(`it was not read within ${timeoutMs} ms`), timeoutMs);
-    const socket = createConnection(path);
-    socket.on('error', (error) => fail(error.message, error));
-    socket.end(state, () => {
-      clearTimeout(timer);
-      resolve();
+/** One outgoing state: a connection that is made ahead of time, and takes one stream. */
+export class StateDeparture {
+  readonly path: string;
+  readonly #socket: Socket;
+  /** Why the connection is of no use any more. */
+  #failure: Refusal | null = null;
+
+  private constructor(path: string, socket: Socket) {
+    this.path = path;
+    this.#socket = socket;
+    socket.on('error', (error) => {
+      this.#failure = notWritten(path, error.message, error);
     });
-  });
+  }
+
+  /** Refuses with `state-not-written`, within `timeoutMs`. */
+  static connect(path: string, timeoutMs: number): Promise<StateDeparture> {
+    return new Promise((resolve, reject) => {
+      const fail = (why: string, cause?: unknown): void => {
+        clearTimeout(timer);
+        socket.destroy();
+        reject(notWritten(path, why, cause));
+      };
+      const timer = setTimeout(() => fail(`nobody took the connection within ${timeoutMs} ms`), timeoutMs);
+      const socket = createConnection(path);
+      const onError = (error: Error): void => fail(error.message, error);
+      socket.once('error', onError);
+      socket.once('connect', () => {
+        clearTimeout(timer);
+        socket.off('error', onError);
+        resolve(new StateDeparture(path, socket));
+      });
+    });
+  }
+
+  /** Writes `state` and closes; once. Refuses with `state-not-written`, within `timeoutMs`. */
+  write(state: Uint8Array, timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== null) return reject(this.#failure);
+      const fail = (why: string, cause?: unknown): void => {
+        clearTimeout(timer);
+        this.close();
+        reject(notWritten(this.path, why, cause));
+      };
+      const timer = setTimeout(() => fail(`it was not read within ${timeoutMs} ms`), timeoutMs);
+      this.#socket.on('error', (error) => fail(error.message, error));
+      this.#socket.end(state, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  /** Gives it up; what was written before is there. */
+  close(): void {
+    this.#socket.destroy();
+  }
 }
 
-/** One incoming state: listens, reads one stream, hands its payloads on. */
-export class StateArrival {
-  /** Settles when the state was loaded; rejects with `state-refused`, or with what `load` threw. */
-  readonly loaded: Promise<void>;
+function notWritten(path: string, why: string, cause?: unknown): Refusal {
+  return new Refusal('state-not-written', `The state could not be written to ${path}: ${why}.`, cause);
+}
 
-  private constructor(loaded: Promise<void>) {
-    this.loaded = loaded;
+/** One incoming state: listens, reads one stream, checks it, and has it loaded when that is asked for. */
+export class StateArrival {
+  readonly #payloads: Promise<readonly StatePayload[]>;
+  readonly #load: (payloads: readonly StatePayload[]) => Promise<void>;
+  #loaded: Promise<void> | null = null;
+
+  private constructor(
+    payloads: Promise<readonly StatePayload[]>,
+    load: (payloads: readonly StatePayload[]) => Promise<void>,
+  ) {
+    this.#payloads = payloads;
+    this.#load = load;
     // Asked for by a request, which may come later, or never.
-    loaded.catch(() => {});
+    payloads.catch(() => {});
   }
 
   /** Resolves once it listens. */
@@ -43,14 +93,20 @@ export class StateArrival {
       server.once('error', reject);
       server.listen(path, resolve);
     });
-    const loaded = firstConnection(server)
+    const payloads = firstConnection(server)
       .then(readStream)
-      .then(load)
       .finally(() => {
         server.close();
-        return rm(path, { force: true });
+        // Nobody waits for it: a guest may be standing still.
+        rm(path, { force: true }).catch(() => {});
       });
-    return new StateArrival(loaded);
+    return new StateArrival(payloads, load);
+  }
+
+  /** Loads it as soon as it is there, once. Rejects with `state-refused`, or with what loading threw. */
+  loaded(): Promise<void> {
+    this.#loaded ??= this.#payloads.then(this.#load);
+    return this.#loaded;
   }
 }
 

@@ -1,14 +1,40 @@
 import type { KvmMachine } from '@drover/native';
-import { decodeMachineState, encodeMachineState } from '@drover/protocol';
+import {
+  decodeMachineState,
+  encodeMachineAnswer,
+  encodeMachineRequest,
+  encodeMachineState,
+  type MachineRequestName,
+  machineRequests,
+  parseMachineRequest,
+} from '@drover/protocol';
 
 /** Times after which the code below is compiled. */
 const TURNS = 30;
 
+const stillness = { timeoutMs: 1, saveTimeoutMs: 1 };
+/** What a machine is asked while its guest stands still. */
+const requests: readonly (readonly [MachineRequestName, object])[] = [
+  ['standStill', stillness],
+  ['saveState', { socket: '/s', timeoutMs: 1 }],
+  ['stateLoaded', {}],
+  ['resume', {}],
+];
+
 /**
- * Goes through encoding and decoding a state ahead of time: a machine does each at most a few times in its life, with its guest
- * paused, and code that runs for the first time takes milliseconds.
+ * Goes through reading requests, and through encoding and decoding a state, ahead of time: a machine does each at most a few times in its
+ * life, with its guest paused, and code that runs for the first time takes milliseconds.
  */
 export function warmUp(machine: KvmMachine): void {
   const payloads = machine.cpuidPayloads();
-  for (let turn = 0; turn < TURNS; turn++) decodeMachineState(encodeMachineState(payloads));
+  for (let turn = 0; turn < TURNS; turn++) {
+    decodeMachineState(encodeMachineState(payloads));
+    for (const [request, args] of requests) {
+      const line = parseMachineRequest(
+        encodeMachineRequest({ id: 1, version: 1, request, arguments: args }).trim(),
+      );
+      machineRequests[1][request].arguments.safeParse(line?.arguments);
+      encodeMachineAnswer(1, {});
+    }
+  }
 }

@@ -109,6 +109,54 @@ describeMachine('the state of a machine', () => {
     await until('the guest goes on', () => source.machine.log().length > length + 100);
   });
 
+  it('leaves in one with the pause and the last dirty pages, to where a connection was made before (R3, R5)', async () => {
+    const source = await running(beatingGuest, 'pages=64 rate=1000', '\nB ');
+    const { path, content } = await sink();
+    expect(await source.agent.ask('connectState', { socket: path, timeoutMs: 5000 })).toEqual({});
+    const stop = { timeoutMs: 5000, saveTimeoutMs: 5000 };
+    const ask = () => source.agent.ask('saveState', { socket: path, timeoutMs: 5000 });
+    await source.agent.ask('startTracking', {});
+    await until('it wrote', () => source.machine.log().split('\n').length > 50);
+    const stood = await source.agent.ask('standStill', stop);
+    expect(stood).toEqual({
+      state: 'paused',
+      collected: { dirtyPages: expect.any(Number), complete: true, error: null },
+    });
+    expect((stood as { collected: { dirtyPages: number } }).collected.dirtyPages).toBeGreaterThan(0);
+    expect(await source.agent.ask('collect', {})).toMatchObject({ dirtyPages: 0 });
+    const { bytes } = (await ask()) as { bytes: number };
+    await until('all of it is there', () => content().length === bytes);
+    expect(decodeMachineState(content()).ok).toBe(true);
+    // Once the guest has gone on, that state is none to be asked for again.
+    await source.agent.ask('resume', {});
+    await source.agent.ask('standStill', stop);
+    expect(await ask()).toEqual({ bytes });
+    await until('another one is there', () => content().length === 2 * bytes);
+    expect(Buffer.compare(content().subarray(bytes), content().subarray(0, bytes))).not.toBe(0);
+  });
+
+  it('stands still where nothing is tracked and nobody awaits its state, and says so', async () => {
+    const source = await running(beatingGuest, 'pages=16 rate=100', '\nB ');
+    const nowhere = { socket: '/nowhere/s.sock', timeoutMs: 5000 };
+    expect(await source.agent.ask('connectState', nowhere)).toMatchObject({ code: 'state-not-written' });
+    const stop = { timeoutMs: 5000, saveTimeoutMs: 5000 };
+    expect(await source.agent.ask('standStill', stop)).toEqual({ state: 'paused', collected: null });
+    expect(await source.agent.ask('status', {})).toMatchObject({ state: 'paused' });
+    expect((await saved(source)).length).toBeGreaterThan(0);
+  });
+
+  it('may come before memory is complete: it is loaded when that is asked for, not before (R3)', async () => {
+    const source = await running(beatingGuest, 'pages=64 rate=1000', '\nB ');
+    const target = await awaiting();
+    await source.agent.ask('pause', { timeoutMs: 5000 });
+    await source.agent.ask('saveState', { socket: target.socket, timeoutMs: 5000 });
+    await sleep(200);
+    expect(await target.agent.ask('status', {})).toMatchObject({ state: 'made' });
+    await copyMemory(source.machine, target.machine);
+    expect(await target.agent.ask('stateLoaded', {})).toEqual({});
+    expect(await target.agent.ask('status', {})).toMatchObject({ state: 'paused' });
+  });
+
   it('is refused by name when a part is unknown, missing, there twice, of another version or cut short (R6, R7)', async () => {
     const source = await running(beatingGuest, 'pages=16 rate=100', '\nB ');
     await source.agent.ask('pause', { timeoutMs: 5000 });

@@ -88,7 +88,6 @@ export async function prepare(run: SourceRun): Promise<Prepared> {
     : { name: 'ready', message: watchFor(run, channel, 'ready') };
 
   const tracker = await startTracking(run);
-  await interruption.race(m.vmm.prepareSave());
   const stateSocket = join(m.runDirectory, `${m.migrationId.slice(0, 8)}.state`);
   const sender = native().createSender({
     memory: m.vmm.memory,
@@ -105,6 +104,7 @@ export async function prepare(run: SourceRun): Promise<Prepared> {
   run.sender = sender;
   sender.setBandwidth(BigInt(m.settings.bandwidthBytesPerSecond ?? 0));
   await run.bulk(sender.connect());
+  await interruption.race(m.vmm.prepareSave(stateSocket));
   run.progress.read(sender.counters);
   return {
     ...{ channel, answer, tracker, sender, version: channel.version, agreement, stateSocket },

@@ -137,14 +137,20 @@ export interface Vmm {
   tracker(): DirtyTracker;
 
   /**
-   * Makes everything ready so that {@link saveState} costs as little as it can. Guest may run.
+   * Makes everything ready so that {@link pause}, the tracker's collection after it, and {@link saveState} to `socketPath`, on which
+   * somebody listens, cost as little as they can. Guest may run.
    */
-  prepareSave(): Promise<void>;
+  prepareSave(socketPath: string): Promise<void>;
   /** Writes device state, without memory, to the unix socket at `socketPath` on which somebody listens. Guest must be paused. It stays revivable by {@link resume}. */
   saveState(socketPath: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Whether device state may be written to an incoming VMM while its memory is not complete: then it is kept, and loaded when {@link loaded}
+   * is called. Otherwise it is loaded as it comes.
+   */
+  readonly keepsStateForLater: boolean;
   /** For an incoming VMM: starts to listen for device state; returns the unix socket to write it to. */
   prepareLoad(): Promise<string>;
-  /** Resolves when the state that was written to that socket is loaded; the VMM is then paused. */
+  /** Called once memory is complete. Resolves when the state that was written to that socket is loaded; the VMM is then paused. */
   loaded(timeoutMs: number): Promise<void>;
   /** After a handover: tells the network where the guest is now. Failing is harmless. */
   announce(): Promise<void>;

@@ -1,6 +1,7 @@
 #include "core/kvm/vcpu_thread.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <cstring>
@@ -30,6 +31,15 @@ Status let_kicks_through(const Vcpu& vcpu) {
   std::memset(mask.blocked, 0xff, sizeof mask.blocked);
   mask.blocked[(kKick - 1) / 8] &= static_cast<uint8_t>(~(1u << ((kKick - 1) % 8)));
   return call(vcpu.fd(), uapi::kSetSignalMask, "KVM_SET_SIGNAL_MASK", &mask, "a processor could not be made");
+}
+
+// An agent may be a real-time process, and so those that it starts. A guest that spins must not be one.
+void run_as_ordinary_thread() {
+  const int policy = ::sched_getscheduler(0);
+  if (policy != SCHED_RR && policy != SCHED_FIFO) return;
+  const sched_param none{};
+  // Giving priority up is always allowed.
+  (void)::sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
 }  // namespace
@@ -100,6 +110,7 @@ void VcpuThread::stop_for_good() {
 }
 
 void VcpuThread::main() {
+  run_as_ordinary_thread();
   if (!park()) return;
   for (;;) {
     const int failed = ::ioctl(vcpu_->fd(), KVM_RUN, 0) == 0 ? 0 : errno;

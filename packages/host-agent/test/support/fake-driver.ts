@@ -196,6 +196,7 @@ export class FakeVmm implements Vmm {
     throw new Error('this fake has no memory to track');
   }
 
+  readonly keepsStateForLater = false;
   prepareSave = () => Promise.resolve();
   saveState = () => Promise.resolve();
   prepareLoad = () => Promise.resolve(join(this.record.directory, 'state.sock'));

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -38,6 +38,12 @@ function read(file: string): readonly Vector[] {
   return JSON.parse(readFileSync(join(vectorFolder, file), 'utf8'));
 }
 
+function filesOf(version: number): readonly string[] {
+  return readdirSync(vectorFolder)
+    .filter((name) => name.startsWith(`machine-v${version}`))
+    .sort();
+}
+
 const vectors = read('machine.json');
 const streams = vectors.filter((vector) => vector.kind === 'state-stream');
 
@@ -46,7 +52,7 @@ const versions = ([1, 2] as const).map((version) => {
   const before = version === 1 ? {} : machineRequests[1];
   return {
     version,
-    lines: (version === 1 ? vectors : read(`machine-v${version}.json`)).filter(
+    lines: (version === 1 ? vectors : filesOf(version).flatMap(read)).filter(
       (vector) => vector.kind === 'line',
     ),
     requests: Object.keys(machineRequests[version]).filter((name) => !Object.hasOwn(before, name)),

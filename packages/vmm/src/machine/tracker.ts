@@ -4,6 +4,8 @@ import { type DirtyBitmap, type GuestMemory, native } from '@drover/native';
 import type { DirtyTracker } from '../driver.js';
 import type { MachineClient } from './client.js';
 
+type Collected = Awaited<ReturnType<DirtyTracker['collect']>>;
+
 export interface MachineTrackerOptions {
   readonly name: 'kvm-dirty-log' | 'kvm-dirty-ring';
   readonly client: MachineClient;
@@ -19,6 +21,8 @@ export class MachineTracker implements DirtyTracker {
   readonly #memory: GuestMemory;
   readonly #pid: number;
   #shared: DirtyBitmap | null = null;
+  /** What the machine collected when the guest stood still; null once it runs, or was asked for. */
+  #atStandstill: Collected | null = null;
 
   constructor({ name, client, memory, pid }: MachineTrackerOptions) {
     this.name = name;
@@ -37,10 +41,21 @@ export class MachineTracker implements DirtyTracker {
     }
   }
 
-  async collect(into: DirtyBitmap): ReturnType<DirtyTracker['collect']> {
+  /** The guest stands still, and the machine has collected into the shared memory: no need to ask for the next collection. */
+  standsStill(collected: Collected | null): void {
+    this.#atStandstill = collected;
+  }
+
+  /** The guest may write again, so that only a new collection knows everything (R5). */
+  goesOn(): void {
+    this.#atStandstill = null;
+  }
+
+  async collect(into: DirtyBitmap): Promise<Collected> {
     try {
       if (this.#shared === null) throw new Error('the tracker was not started');
-      const collected = await this.#client.request('collect', {});
+      const collected = this.#atStandstill ?? (await this.#client.request('collect', {}));
+      this.#atStandstill = null;
       into.merge(this.#shared);
       this.#shared.clear();
       return collected;
@@ -54,6 +69,7 @@ export class MachineTracker implements DirtyTracker {
 
   stop(): void {
     this.#shared = null;
+    this.#atStandstill = null;
     this.#client.request('stopTracking', {}).catch(() => {
       // A machine that is gone tracks nothing.
     });

@@ -30,6 +30,7 @@ export class MachineVmm implements Vmm {
   readonly record: VmmRecord;
   readonly memory: GuestMemory;
   readonly consoleSocket: string;
+  readonly keepsStateForLater = true;
   readonly regions: readonly { readonly id: string; readonly sizeBytes: bigint }[];
   readonly #spec: InstanceSpec;
   readonly #client: MachineClient;
@@ -40,6 +41,8 @@ export class MachineVmm implements Vmm {
   readonly #logger: Logger;
   readonly #listeners = new Set<(event: VmmEvent) => void>();
   #destroyed: Promise<void> | null = null;
+  /** The one whose collections go to the machine's shared bitmap. */
+  #tracker: MachineTracker | null = null;
   #released = false;
 
   constructor({ machine, spec, tuning, logger }: MachineVmmOptions) {
@@ -71,13 +74,14 @@ export class MachineVmm implements Vmm {
 
   /** @throws `vmm-not-pausable`, `machine-refused`, `machine-timeout`, `machine-closed` */
   async pause(): Promise<void> {
-    const { pauseTimeoutMs } = this.#tuning;
+    const { pauseTimeoutMs, saveTimeoutMs } = this.#tuning;
     await this.#timed('pause', async () => {
-      const { state } = await this.#client.request(
-        'pause',
-        { timeoutMs: pauseTimeoutMs },
+      const { state, collected } = await this.#client.request(
+        'standStill',
+        { timeoutMs: pauseTimeoutMs, saveTimeoutMs },
         { timeoutMs: pauseTimeoutMs + SPARE_MS },
       );
+      this.#tracker?.standsStill(collected);
       if (state === 'paused') return;
       throw vmmErrors.error(
         'vmm-not-pausable',
@@ -88,6 +92,7 @@ export class MachineVmm implements Vmm {
 
   /** @throws `machine-not-loaded`, `machine-refused`, `machine-timeout` (then the guest may run), `machine-closed` */
   async resume(): Promise<void> {
+    this.#tracker?.goesOn();
     await this.#timed('resume', async () => {
       try {
         await this.#client.request('resume', {});
@@ -117,16 +122,24 @@ export class MachineVmm implements Vmm {
   }
 
   tracker(): DirtyTracker {
-    return new MachineTracker({
+    this.#tracker = new MachineTracker({
       name: this.#trackerName,
       client: this.#client,
       memory: this.memory,
       pid: this.record.pid,
     });
+    return this.#tracker;
   }
 
-  async prepareSave(): Promise<void> {
+  /** @throws `machine-refused`, `machine-timeout`, `machine-closed` */
+  async prepareSave(socketPath: string): Promise<void> {
+    const timeoutMs = this.#tuning.requestTimeoutMs;
     await this.#client.request('prepareSave', {});
+    await this.#client.request(
+      'connectState',
+      { socket: socketPath, timeoutMs },
+      { timeoutMs: timeoutMs + SPARE_MS },
+    );
   }
 
   /** @throws `machine-save-failed`, `machine-cancelled`, `machine-timeout`, `machine-closed` */

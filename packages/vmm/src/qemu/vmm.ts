@@ -42,6 +42,7 @@ export class QemuVmm implements Vmm {
   readonly record: VmmRecord;
   readonly memory: GuestMemory;
   readonly consoleSocket: string;
+  readonly keepsStateForLater = false;
   readonly regions: readonly { readonly id: string; readonly sizeBytes: bigint }[];
   readonly #spec: InstanceSpec;
   readonly #qmp: QmpClient;
@@ -171,7 +172,8 @@ export class QemuVmm implements Vmm {
     });
   }
 
-  async prepareSave(): Promise<void> {
+  /** QEMU connects to the socket when it saves: it can do so at no other time. */
+  async prepareSave(_socketPath: string): Promise<void> {
     await prepareSave(this.#qmp, this.#tuning);
   }
 

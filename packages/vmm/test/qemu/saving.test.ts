@@ -10,7 +10,7 @@ describeQemu('device state', () => {
   it('can be saved again and again, the guest revived in between (R2)', async () => {
     const { vmm, log } = await launch();
     const { path, bytes } = await sink();
-    await vmm.prepareSave();
+    await vmm.prepareSave(path);
     let before = 0;
     for (let round = 0; round < 3; round++) {
       await vmm.resume();
@@ -30,7 +30,7 @@ describeQemu('device state', () => {
   it('is not saved of a running guest, nor loaded where nothing is awaited', async () => {
     const { vmm } = await launch();
     await vmm.resume();
-    await vmm.prepareSave();
+    await vmm.prepareSave('/nowhere.sock');
     await expect(vmm.saveState('/nowhere.sock', neverAborted())).rejects.toMatchObject({
       code: 'vmm-running',
     });
@@ -40,7 +40,7 @@ describeQemu('device state', () => {
 
   it("that nobody takes fails with QEMU's words, and the guest can be resumed (R2)", async () => {
     const { vmm } = await launch();
-    await vmm.prepareSave();
+    await vmm.prepareSave('/tmp/drv-nobody.sock');
     await expect(vmm.saveState('/tmp/drv-nobody.sock', neverAborted())).rejects.toMatchObject({
       code: 'qemu-save-failed',
       message: expect.stringContaining('/tmp/drv-nobody.sock'),
@@ -59,7 +59,7 @@ describeQemu('device state', () => {
       for (const socket of held) socket.destroy();
       server.close();
     });
-    await vmm.prepareSave();
+    await vmm.prepareSave(path);
     const abort = new AbortController();
     const saving = vmm.saveState(path, abort.signal);
     setTimeout(() => abort.abort(), 100);

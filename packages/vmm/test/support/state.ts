@@ -22,8 +22,8 @@ export async function sink(): Promise<{ path: string; bytes: () => number; conte
 
 /** Memory and device state of a paused guest to a VMM that waits for them; both are paused afterwards. */
 export async function move(source: Vmm, target: Vmm): Promise<void> {
-  await source.prepareSave();
   const socket = await target.prepareLoad();
+  await source.prepareSave(socket);
   await source.pause();
   await copyMemory(source, target);
   await Promise.all([source.saveState(socket, neverAborted()), target.loaded(5000)]);
