@@ -178,10 +178,13 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
                                                   InstanceMethod<&MachineObject::boot>("boot"),
                                                   InstanceMethod<&MachineObject::pause>("pause"),
                                                   InstanceMethod<&MachineObject::stand_still>("standStill"),
+                                                  InstanceMethod<&MachineObject::stand_still_sync>("standStillSync"),
                                                   InstanceMethod<&MachineObject::resume>("resume"),
                                                   InstanceMethod<&MachineObject::save_state>("saveState"),
+                                                  InstanceMethod<&MachineObject::save_state_sync>("saveStateSync"),
                                                   InstanceMethod<&MachineObject::load_state>("loadState"),
                                                   InstanceMethod<&MachineObject::cpu_definition>("cpuDefinition"),
+                                                  InstanceMethod<&MachineObject::load_state_sync>("loadStateSync"),
                                                   InstanceMethod<&MachineObject::cpuid_payloads>("cpuidPayloads"),
                                                   InstanceMethod<&MachineObject::start_tracking>("startTracking"),
                                                   InstanceMethod<&MachineObject::collect>("collect"),
@@ -255,6 +258,20 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
         undefined);
   }
 
+  Napi::Value stand_still_sync(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (!parts_.machine) return throw_error(env, closed());
+    auto patience = read_timeout(info[0], "patienceMs");
+    if (!patience) return throw_error(env, patience.error());
+    auto bitmap = bitmap_of(info[1]);
+    if (!bitmap) return throw_error(env, bitmap.error());
+    Status paused = parts_.machine->pause(std::chrono::milliseconds(patience.value()));
+    if (!paused && paused.error().code == Code::timeout) return env.Null();
+    if (!paused) return throw_error(env, paused.error());
+    Collected collected = parts_.machine->tracker().collect(*bitmap.value());
+    return collected_object(env, collected);
+  }
+
   // One thread for both: between them nothing waits for JavaScript.
   Napi::Value stand_still(const Napi::CallbackInfo& info) {
     if (!parts_.machine) return rejected(info.Env(), closed());
@@ -289,6 +306,13 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
     return definition_object(info.Env(), parts_.machine->cpu_definition());
   }
 
+  Napi::Value save_state_sync(const Napi::CallbackInfo& info) {
+    if (!parts_.machine) return throw_error(info.Env(), closed());
+    auto payloads = parts_.machine->save();
+    if (!payloads) return throw_error(info.Env(), payloads.error());
+    return payload_array(info.Env(), payloads.value());
+  }
+
   Napi::Value cpuid_payloads(const Napi::CallbackInfo& info) {
     if (!parts_.machine) return throw_error(info.Env(), closed());
     std::vector<Payload> payloads = parts_.machine->cpuid_payloads();
@@ -307,6 +331,19 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
           return machine->load(payloads, clock);
         },
         undefined);
+  }
+
+  Napi::Value load_state_sync(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (!parts_.machine) return throw_error(env, closed());
+    auto payloads = read_payload_list(info[0]);
+    if (!payloads) return throw_error(env, payloads.error());
+    auto clock = read_clock(info[1]);
+    if (!clock) return throw_error(env, clock.error());
+    if (Status loaded = parts_.machine->load(payloads.value(), clock.value()); !loaded) {
+      return throw_error(env, loaded.error());
+    }
+    return env.Undefined();
   }
 
   Napi::Value start_tracking(const Napi::CallbackInfo& info) {

@@ -96,10 +96,14 @@ export class Reception {
     interruption.throwIfInterrupted();
     context.advance('loaded');
     interruption.close();
+    return loadMs;
+  }
+
+  /** What {@link run} leaves for after READY was said. */
+  awaitCommit(): void {
     this.#enter('handover');
     this.#progress.stop();
     this.#stopRouting();
-    return loadMs;
   }
 
   switchover(message: Switchover): void {

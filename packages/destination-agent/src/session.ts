@@ -100,7 +100,9 @@ export class Session {
       return;
     }
     // Whether the source gets it cannot be known from here on: READY on disk binds this side until the source speaks (R4).
-    await channel.send('ready', { loadMs }).catch((thrown: unknown) => {
+    const said = channel.send('ready', { loadMs });
+    reception.awaitCommit();
+    await said.catch((thrown: unknown) => {
       this.#log.warn({ err: thrown }, 'READY could not be sent; waiting for COMMIT or ABORT all the same');
     });
   }

@@ -38,6 +38,9 @@ interface Tracking {
   readonly fd: number;
 }
 
+/** How long the guest's standstill is waited for right here, ms; longer than a processor takes to leave the guest. */
+const PATIENCE_MS = 2;
+
 /** A state that is on its way, by the socket that it goes to. */
 interface Leaving {
   readonly socket: string;
@@ -109,7 +112,7 @@ export class Machine {
         throw new Refusal('configured-already', 'This machine has a state, or waits for one already.');
       }
       warmUp(machine);
-      this.#arrival = await StateArrival.listen(socket, (payloads) => machine.loadState(payloads, clock));
+      this.#arrival = await StateArrival.listen(socket, (payloads) => machine.loadStateSync(payloads, clock));
       return {};
     },
     stateLoaded: async () => {
@@ -176,7 +179,11 @@ export class Machine {
     const { machine } = this.#loaded();
     let collected: Collected | null = null;
     if (this.#tracking === null) await orGoOn(machine, machine.pause(timeoutMs));
-    else collected = await orGoOn(machine, machine.standStill(timeoutMs, this.#tracking.bitmap));
+    else {
+      const { bitmap } = this.#tracking;
+      collected = machine.standStillSync(PATIENCE_MS, bitmap);
+      collected ??= await orGoOn(machine, machine.standStill(timeoutMs, bitmap));
+    }
     const departure = this.#departure;
     this.#departure = null;
     if (departure !== null && machine.state === 'paused') {
@@ -234,7 +241,8 @@ async function save(
   connection: () => Promise<StateDeparture>,
   timeoutMs: number,
 ): Promise<MachineAnswer<'saveState'>> {
-  const state = encodeMachineState(await machine.saveState());
+  // On this thread, as everything that stands between a guest and its next instruction: a wake-up more costs as much again.
+  const state = encodeMachineState(machine.saveStateSync());
   const departure = await connection();
   await departure.write(state, timeoutMs);
   return { bytes: state.length };

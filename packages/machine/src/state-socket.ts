@@ -1,5 +1,4 @@
 /** A state stream over a unix socket: out of one machine, into another. */
-import { rm } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { MachineStateReader, type StatePayload } from '@drover/protocol';
 import { Refusal } from './refusal.js';
@@ -70,12 +69,12 @@ function notWritten(path: string, why: string, cause?: unknown): Refusal {
 /** One incoming state: listens, reads one stream, checks it, and has it loaded when that is asked for. */
 export class StateArrival {
   readonly #payloads: Promise<readonly StatePayload[]>;
-  readonly #load: (payloads: readonly StatePayload[]) => Promise<void>;
+  readonly #load: (payloads: readonly StatePayload[]) => void;
   #loaded: Promise<void> | null = null;
 
   private constructor(
     payloads: Promise<readonly StatePayload[]>,
-    load: (payloads: readonly StatePayload[]) => Promise<void>,
+    load: (payloads: readonly StatePayload[]) => void,
   ) {
     this.#payloads = payloads;
     this.#load = load;
@@ -86,21 +85,14 @@ export class StateArrival {
   /** Resolves once it listens. */
   static async listen(
     path: string,
-    load: (payloads: readonly StatePayload[]) => Promise<void>,
+    load: (payloads: readonly StatePayload[]) => void,
   ): Promise<StateArrival> {
     const server = createServer();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(path, resolve);
     });
-    const payloads = firstConnection(server)
-      .then(readStream)
-      .finally(() => {
-        server.close();
-        // Nobody waits for it: a guest may be standing still.
-        rm(path, { force: true }).catch(() => {});
-      });
-    return new StateArrival(payloads, load);
+    return new StateArrival(firstConnection(server).then(readStream), load);
   }
 
   /** Loads it as soon as it is there, once. Rejects with `state-refused`, or with what loading threw. */
@@ -110,6 +102,7 @@ export class StateArrival {
   }
 }
 
+/** The socket's file goes with the listening, which ends here. */
 function firstConnection(server: Server): Promise<Socket> {
   return new Promise((resolve) => {
     server.once('connection', (socket) => {

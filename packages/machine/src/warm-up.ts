@@ -5,7 +5,7 @@ import {
   encodeMachineRequest,
   encodeMachineState,
   type MachineRequestName,
-  machineRequests,
+  machineRequest,
   parseMachineRequest,
 } from '@drover/protocol';
 
@@ -31,9 +31,9 @@ export function warmUp(machine: KvmMachine): void {
     decodeMachineState(encodeMachineState(payloads));
     for (const [request, args] of requests) {
       const line = parseMachineRequest(
-        encodeMachineRequest({ id: 1, version: 1, request, arguments: args }).trim(),
+        encodeMachineRequest({ id: 1, version: 2, request, arguments: args }).trim(),
       );
-      machineRequests[1][request].arguments.safeParse(line?.arguments);
+      machineRequest(2, request)?.arguments.safeParse(line?.arguments);
       encodeMachineAnswer(1, {});
     }
   }

@@ -34,6 +34,8 @@ export interface Prepared {
   readonly version: number;
   readonly agreement: Agreement;
   readonly stateSocket: string;
+  /** Resolves when the destination has the device state. Waited for from here on, so that the switchover has nothing to begin. */
+  readonly stateSent: ReturnType<BulkSender['stateSent']>;
   /** Gives the destination the report, at the very end. */
   sendReport(report: MigrationReport): Promise<void>;
 }
@@ -106,8 +108,10 @@ export async function prepare(run: SourceRun): Promise<Prepared> {
   await run.bulk(sender.connect());
   await interruption.race(m.vmm.prepareSave(stateSocket));
   run.progress.read(sender.counters);
+  const stateSent = sender.stateSent();
+  stateSent.catch(() => {});
   return {
-    ...{ channel, answer, tracker, sender, version: channel.version, agreement, stateSocket },
+    ...{ channel, answer, tracker, sender, version: channel.version, agreement, stateSocket, stateSent },
     sendReport: (report) => sendReport(opened, theirs.migrationReport, report),
   };
 }

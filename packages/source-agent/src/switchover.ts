@@ -34,7 +34,7 @@ export async function switchOver(
   prepared: Prepared,
   remaining: Remaining,
 ): Promise<SwitchedOver> {
-  const { channel, sender, tracker, stateSocket } = prepared;
+  const { channel, sender, tracker } = prepared;
   const { migration: m, deadlines, interruption, progress } = run;
   progress.enter('switchover');
   const startedAt = remaining.pausedAt ?? performance.now();
@@ -44,7 +44,7 @@ export async function switchOver(
   interruption.throwIfInterrupted();
 
   // Beside the collection and the last round: writing device state changes no guest memory.
-  const state = saveState(run, sender, stateSocket);
+  const state = saveState(run, prepared);
   state.catch(() => {});
   const roundsStartedAt = performance.now();
   if (!alreadyPaused) await collect(run, tracker, remaining.dirty);
@@ -94,13 +94,10 @@ async function sendRest(run: SourceRun, sender: BulkSender, remaining: Remaining
 /** Has the VMM write its device state into the transfer; resolves when the destination has all of it. */
 function saveState(
   run: SourceRun,
-  sender: BulkSender,
-  stateSocket: string,
+  { stateSent, stateSocket }: Prepared,
 ): Promise<{ readonly bytes: number; readonly durationMs: number }> {
   const { migration: m, deadlines, interruption } = run;
   const startedAt = performance.now();
-  const carried = sender.stateSent();
-  carried.catch(() => {});
   // Two steps may fail for one reason, and the VMM's own words say more than a closed socket does.
   const saved = m.vmm.saveState(stateSocket, interruption.signal).then(
     () => performance.now() - startedAt,
@@ -113,7 +110,7 @@ function saveState(
     },
   );
   run.saving = saved.catch(() => {});
-  const whole = saved.then(async (durationMs) => ({ bytes: (await run.bulk(carried)).bytes, durationMs }));
+  const whole = saved.then(async (durationMs) => ({ bytes: (await run.bulk(stateSent)).bytes, durationMs }));
   return withDeadline(whole, deadlines.stateMs, () =>
     sourceErrors.error(
       'state-save-failed',

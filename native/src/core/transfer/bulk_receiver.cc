@@ -158,6 +158,11 @@ Status BulkReceiver::wait_round(uint32_t round, int64_t timeout_ms) {
                     [&] { return ledger_.completed() >= round; });
 }
 
+bool BulkReceiver::has_round(uint32_t round) {
+  std::lock_guard lock(mutex_);
+  return !failure_.failed() && ledger_.completed() >= round;
+}
+
 Status BulkReceiver::connect_to_vmm(const std::string& socket, int64_t timeout_ms) {
   auto vmm = connect_vmm(socket, deadline_in_ms(timeout_ms), failure_.token());
   if (!vmm) return failure_.failed() ? failure_.error() : vmm.error();

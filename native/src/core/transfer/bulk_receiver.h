@@ -50,6 +50,8 @@ class BulkReceiver : private RoundKeeper {
   Status wait_connected(int64_t timeout_ms);
   // Until all channels have ended `round`: every page of it is in memory, or was named torn to the source.
   Status wait_round(uint32_t round, int64_t timeout_ms);
+  // Whether that wait would end at once, and well. Does not block.
+  bool has_round(uint32_t round);
   // Connects to the unix socket on which the VMM awaits its state, ahead of the state: the VMM is then ready to read.
   Status connect_to_vmm(const std::string& socket, int64_t timeout_ms);
   // Writes the state to the VMM as it comes, so that the VMM loads its beginning while the source still saves its end;

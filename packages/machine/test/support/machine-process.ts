@@ -136,7 +136,7 @@ export class Connection {
 
   /** The answer, or the refusal: what it holds tells which. */
   ask<Name extends MachineRequestName>(request: Name, args: MachineArguments<Name>): Promise<unknown> {
-    return this.say({ id: this.#next, version: 1, request, arguments: args });
+    return this.say({ id: this.#next, version: 2, request, arguments: args });
   }
 
   say(line: object): Promise<unknown> {

@@ -76,11 +76,10 @@ export class MachineVmm implements Vmm {
   async pause(): Promise<void> {
     const { pauseTimeoutMs, saveTimeoutMs } = this.#tuning;
     await this.#timed('pause', async () => {
-      const { state, collected } = await this.#client.request(
-        'standStill',
-        { timeoutMs: pauseTimeoutMs, saveTimeoutMs },
-        { timeoutMs: pauseTimeoutMs + SPARE_MS },
-      );
+      const wait = { timeoutMs: pauseTimeoutMs + SPARE_MS };
+      const { state, collected } = this.#client.knows('standStill')
+        ? await this.#client.request('standStill', { timeoutMs: pauseTimeoutMs, saveTimeoutMs }, wait)
+        : { ...(await this.#client.request('pause', { timeoutMs: pauseTimeoutMs }, wait)), collected: null };
       this.#tracker?.standsStill(collected);
       if (state === 'paused') return;
       throw vmmErrors.error(
@@ -135,6 +134,7 @@ export class MachineVmm implements Vmm {
   async prepareSave(socketPath: string): Promise<void> {
     const timeoutMs = this.#tuning.requestTimeoutMs;
     await this.#client.request('prepareSave', {});
+    if (!this.#client.knows('connectState')) return;
     await this.#client.request(
       'connectState',
       { socket: socketPath, timeoutMs },
