@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type ApiServer, startApiServer } from './api/server.js';
+import { Drains } from './drains/drains.js';
 import { controlPlaneErrors } from './errors.js';
 import { ChangeLog } from './events/change-log.js';
 import { EventStreams, type SubjectViews } from './events/event-streams.js';
@@ -80,6 +81,8 @@ export interface ControlPlaneParts {
   readonly instances: Instances;
   readonly preflights: Preflights;
   readonly migrations: Migrations;
+  readonly drains: Drains;
+  readonly fleet: FleetReader;
   /** Aborted when this replica stops. */
   readonly shutdown: AbortSignal;
   /** Errors: `control-plane-stopping`. */
@@ -204,8 +207,17 @@ function assemble(
   });
   const instances = new Instances(database, changeLog, reconciler);
   const sagaAgents = poolAgents(agents, directory);
-  const preflights = new Preflights(database, new FleetReader(options.placement), sagaAgents);
-  const migrations = new Migrations({
+  const fleet = new FleetReader(options.placement);
+  const preflights = new Preflights(database, fleet, sagaAgents);
+  const drains = new Drains({
+    replicaId,
+    database,
+    changeLog,
+    leaseMs: options.migrations.leaseMs,
+    begun: () => migrations.kick(),
+    logger,
+  });
+  const migrations: Migrations = new Migrations({
     replicaId,
     database,
     changeLog,
@@ -219,10 +231,10 @@ function assemble(
     },
     options: options.migrations,
     placement: options.placement,
-    drainGoesOn: () => undefined,
+    drainGoesOn: () => drains.kick(),
     logger,
   });
-  const views = subjectViews(database, migrations);
+  const views = subjectViews(database, migrations, drains);
   const streams = new EventStreams(feed, views, options.streamHeartbeatMs, logger);
   feed.read((events) => directory.heed(events));
   return {
@@ -249,6 +261,8 @@ function assemble(
     instances,
     preflights,
     migrations,
+    drains,
+    fleet,
     shutdown,
     refuseWhenStopping() {
       if (!shutdown.aborted) return;
@@ -260,7 +274,7 @@ function assemble(
   };
 }
 
-function subjectViews(database: Database, migrations: Migrations): SubjectViews {
+function subjectViews(database: Database, migrations: Migrations, drains: Drains): SubjectViews {
   const byId = async <V extends { id: string }>(read: (db: Queries) => Promise<readonly V[]>) =>
     new Map((await database.run(read)).map((view) => [view.id, view]));
   return {
@@ -287,6 +301,7 @@ function subjectViews(database: Database, migrations: Migrations): SubjectViews 
         ),
       ),
     vmm: (ids) => database.run((db) => vmmViews(db, ids)),
+    drain: async (ids) => new Map((await drains.views(ids)).map((view) => [view.id, view])),
     migration: async (ids) => new Map((await migrations.views(ids)).map((view) => [view.id, view])),
   };
 }
@@ -295,10 +310,11 @@ function subjectViews(database: Database, migrations: Migrations): SubjectViews 
 function startWork(parts: ControlPlaneParts): () => Promise<void> {
   const { watcher, reconciler, refresher, writer, registrar, doorbells, database, options, replicaId } =
     parts;
-  const { migrations } = parts;
+  const { migrations, drains } = parts;
   watcher.start();
   reconciler.start();
   migrations.start();
+  drains.start();
   const chores = [
     every(parts, 1_000, 'signs of life', () => registrar.flush()),
     every(parts, 1_000, 'rings for unknown VMMs', () => doorbells.lookUp()),
@@ -307,7 +323,13 @@ function startWork(parts: ControlPlaneParts): () => Promise<void> {
     every(parts, 300_000, 'what is kept long enough', () => prune(database, options.keep)),
   ];
   return async () => {
-    await Promise.all([watcher.close(), reconciler.close(), refresher.close(), migrations.close()]);
+    await Promise.all([
+      watcher.close(),
+      reconciler.close(),
+      refresher.close(),
+      migrations.close(),
+      drains.close(),
+    ]);
     await writer.close();
     await Promise.all(chores);
     await registrar.flush().catch(() => undefined);

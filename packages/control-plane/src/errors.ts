@@ -128,6 +128,11 @@ export const controlPlaneErrors = defineErrors({
     summary:
       'A migration in doubt is decided only when the other host is declared lost. Bring it back, or declare it lost first.',
   },
+  'drain-not-found': {
+    status: 404,
+    retryable: false,
+    summary: 'There is no drain of that id. List the drains.',
+  },
   'drain-under-way': {
     status: 409,
     retryable: false,

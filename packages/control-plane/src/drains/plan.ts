@@ -5,6 +5,7 @@
  * | --- | --- | --- |
  * | – | a guest is on the host and has no item | waiting |
  * | waiting, stays | the guest is no longer on the host | moved |
+ * | waiting | the host is lost | stays |
  * | waiting | another migration of the guest is under way | moving, by that one |
  * | waiting | its time has come and fewer than `concurrency` move | moving, by a new migration |
  * | moving | its migration completed | moved |
@@ -38,8 +39,12 @@ export interface DrainSituation {
   /** Migrations begun for each guest, at most. */
   readonly attempts: number;
   readonly items: readonly DrainItem[];
+  /** The host is lost for good: what was on it cannot be moved any more. Null where it is not. */
+  readonly lost: ErrorBody | null;
   /** Guests that are on the host now, with the migration that each is in. */
   readonly guests: readonly { readonly instanceId: string; readonly migrationId: string | null }[];
+  /** Where other guests of the drain are now, by instance; one that is nowhere is not in it. */
+  readonly elsewhere: ReadonlyMap<string, string>;
   /** By id, of those that items name. */
   readonly migrations: ReadonlyMap<string, DrainMigration>;
   /** Migrations under way to this host. */
@@ -102,12 +107,17 @@ export function drainStep(situation: DrainSituation): DrainStep {
 function judge(
   item: DrainItem,
   here: ReadonlyMap<string, string | null>,
-  { now, attempts, migrations }: DrainSituation,
+  { now, attempts, migrations, lost, elsewhere }: DrainSituation,
 ): DrainItem {
   if (item.state === 'moved') return item;
   if (item.state !== 'moving') {
+    if (lost !== null)
+      return item.state === 'stays' ? item : { ...item, state: 'stays', error: lost, retryAt: null };
     const migrationId = here.get(item.instanceId);
-    if (migrationId === undefined) return { ...item, state: 'moved', error: null, retryAt: null };
+    if (migrationId === undefined) {
+      const destinationId = elsewhere.get(item.instanceId) ?? null;
+      return { ...item, state: 'moved', destinationId, error: null, retryAt: null };
+    }
     if (item.state === 'stays' || migrationId === null) return item;
     return { ...item, state: 'moving', migrationId, retryAt: null };
   }
@@ -115,7 +125,8 @@ function judge(
   if (migration === undefined || migration.outcome === 'under-way') return item;
   const { outcome, destinationId, error } = migration;
   if (outcome === 'completed') return { ...item, state: 'moved', destinationId, error: null };
-  const again = outcome === 'failed' && error?.retryable === true && item.attempts < attempts;
+  const again =
+    outcome === 'failed' && error?.retryable === true && item.attempts < attempts && lost === null;
   if (!again) return { ...item, state: 'stays', error };
   return { ...item, state: 'waiting', error, retryAt: now + retryDelayMs(item.attempts) };
 }

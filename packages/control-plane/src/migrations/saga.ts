@@ -10,6 +10,7 @@ import type { PlacementOptions } from '../placement/read-fleet.js';
 import { releaseRoom } from '../placement/reservations.js';
 import type { Preflights } from '../preflight/preflights.js';
 import { type Claim, claimLost } from '../saga/claims.js';
+import { now } from '../store/clock.js';
 import type { Database } from '../store/database.js';
 import type { Schema } from '../store/schema.js';
 import type { AgentDirectory } from './agents.js';
@@ -178,6 +179,7 @@ export class MigrationSaga {
         .where('id', '=', migration.id)
         .execute();
       changes.changed('migration', migration.id);
+      if (migration.drainId !== null) await lookAtDrain(transaction, migration.drainId);
       return { kind: 'wait', inMs: 0 };
     });
     this.#options.logger.info(
@@ -203,6 +205,16 @@ export class MigrationSaga {
       return write(transaction, changes);
     });
   }
+}
+
+/** A place has become free in its drain. */
+async function lookAtDrain(transaction: Transaction<Schema>, drainId: string): Promise<void> {
+  await transaction
+    .updateTable('drains')
+    .set({ run_at: now })
+    .where('id', '=', drainId)
+    .where('run_at', 'is not', null)
+    .execute();
 }
 
 interface StepChange {

@@ -72,6 +72,8 @@ function drain(
             ([, each]) => each.instanceId === instanceId && each.outcome === 'under-way',
           )?.[0] ?? null,
       })),
+      lost: null,
+      elsewhere: new Map(),
       migrations: world.migrations,
       incoming: 0,
     };
@@ -164,6 +166,8 @@ describe('the plan of a drain', () => {
     attempts: 3,
     items: [],
     guests: [],
+    lost: null,
+    elsewhere: new Map(),
     migrations: new Map(),
     incoming: 0,
     ...change,
@@ -189,6 +193,19 @@ describe('the plan of a drain', () => {
     const { changed, end } = drainStep(situation({ items: [item({ state: 'stays' })] }));
     expect(changed).toEqual([item({ state: 'moved' })]);
     expect(end).toBe('completed');
+  });
+
+  it('says where a guest is that somebody else took away', () => {
+    const elsewhere = new Map([['guest', 'south']]);
+    const { changed } = drainStep(situation({ items: [item({})], elsewhere }));
+    expect(changed).toEqual([item({ state: 'moved', destinationId: 'south' })]);
+  });
+
+  it('counts nothing as moved that was on a host that is lost (R2)', () => {
+    const lost = { code: 'host-lost', message: 'Lost.', retryable: false };
+    const { changed, begin, end } = drainStep(situation({ items: [item({})], lost }));
+    expect(changed).toEqual([item({ state: 'stays', error: lost })]);
+    expect([begin, end]).toEqual([[], 'ended-with-remains']);
   });
 
   it('waits longer before each try, and never longer than a minute', () => {

@@ -1,6 +1,7 @@
 /** Every handler, by the name of its endpoint. */
 import type { ControlPlaneParts } from '../../control-plane.js';
 import { auditHandlers } from './audit.js';
+import { drainHandlers } from './drains.js';
 import type { Handlers } from './handler.js';
 import { hostHandlers } from './hosts.js';
 import { instanceHandlers } from './instances.js';
@@ -16,6 +17,7 @@ export function createHandlers(parts: ControlPlaneParts): Partial<Handlers> {
     ...vmmHandlers(parts),
     ...migrationHandlers(parts),
     ...preflightHandlers(parts),
+    ...drainHandlers(parts),
     ...auditHandlers(parts),
   };
 }
