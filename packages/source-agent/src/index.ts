@@ -15,3 +15,4 @@ export type {
   SourceOutcome,
   SourceStep,
 } from './migration.js';
+export { findObstacles } from './obstacles.js';

@@ -13,6 +13,7 @@ import type { DirtyTracker } from '@drover/vmm';
 import { openControl } from './control.js';
 import { sourceErrors } from './errors.js';
 import { type Agreement, agree, writtenDeviceStates } from './negotiate.js';
+import { findObstacles } from './obstacles.js';
 import { populateRanges } from './populate-ranges.js';
 import type { SourceRun } from './run.js';
 import { sendReport } from './send-report.js';
@@ -43,19 +44,14 @@ export interface Prepared {
 /** Refuses what cannot be moved before anybody is asked. Throws `guest-not-running` or the first blocker's code. */
 export async function checkMovable(run: SourceRun): Promise<void> {
   const { vmm, instance } = run.migration;
-  const status = await run.interruption.race(vmm.status());
-  if (status !== 'running') {
-    throw sourceErrors.error(
-      'guest-not-running',
-      `"${instance.name}" is ${status}, and only a running guest is moved live; start or resume it first.`,
-    );
+  const obstacles = await run.interruption.race(findObstacles(vmm, instance.name));
+  const [first] = obstacles;
+  if (!first || first.code === 'guest-not-running') {
+    if (first) throw first;
+    return;
   }
-  const blockers = await run.interruption.race(vmm.blockers());
-  const [first] = blockers;
-  if (first) {
-    const message = `"${instance.name}" cannot be moved: ${blockers.map((blocker) => blocker.message).join(' ')}`;
-    throw new DroverError(first.code, { status: 409, retryable: false, summary: '' }, message);
-  }
+  const message = `"${instance.name}" cannot be moved: ${obstacles.map((obstacle) => obstacle.message).join(' ')}`;
+  throw new DroverError(first.code, { status: 409, retryable: false, summary: '' }, message);
 }
 
 /**

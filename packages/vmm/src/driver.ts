@@ -28,6 +28,14 @@ export interface VmmIdentity {
   readonly acceleratorReason: string;
 }
 
+/** The part of an identity that a host must be able to provide; of what is null it is not judged. */
+export interface SettledIdentity {
+  readonly version: string | null;
+  readonly machineType: string;
+  readonly accelerator: VmmIdentity['accelerator'];
+  readonly acceleratorReason?: string;
+}
+
 export interface LaunchRequest {
   readonly instanceId: string;
   readonly vmmId: string;
@@ -101,6 +109,11 @@ export interface VmmDrivers {
    * nothing. Null: its VMM does not tell, and finds out when it loads the state.
    */
   checkCpu(spec: InstanceSpec, cpu: CpuDefinition | null): Promise<void>;
+  /**
+   * Everything for which {@link launch} would refuse the spec now, each as the error that it would throw. `settled`: as in a
+   * {@link LaunchRequest}. Makes nothing; never throws.
+   */
+  obstacles(spec: InstanceSpec, settled: SettledIdentity | null): Promise<readonly unknown[]>;
   /** Starts a VMM, paused. On failure nothing of it is left: process, directory, sockets. */
   launch(request: LaunchRequest): Promise<Vmm>;
   /** Finds a VMM that an earlier agent started. Throws `vmm-gone` when the process is not there any more. */

@@ -3,6 +3,7 @@ import type { CpuDefinition } from '@drover/protocol';
 import type { DeviceStateVersions, InstanceSpec } from '@drover/types';
 import type { LaunchRequest, Vmm, VmmDriver, VmmDrivers, VmmRecord } from './driver.js';
 import { vmmErrors } from './errors.js';
+import { collectObstacles } from './obstacles.js';
 
 /** @throws `driver-missing` from every method, where no driver is for the spec or the record */
 export function allDrivers(drivers: readonly VmmDriver[]): VmmDrivers {
@@ -19,6 +20,10 @@ export function allDrivers(drivers: readonly VmmDriver[]): VmmDrivers {
     specBlockers: (spec: InstanceSpec) => named(spec.vmm).specBlockers(spec),
     check: async (spec: InstanceSpec) => named(spec.vmm).check(spec),
     checkCpu: async (spec: InstanceSpec, cpu: CpuDefinition | null) => named(spec.vmm).checkCpu(spec, cpu),
+    async obstacles(spec, settled) {
+      const driver = drivers.find(({ name }) => name === spec.vmm);
+      return driver ? driver.obstacles(spec, settled) : collectObstacles([() => named(spec.vmm)]);
+    },
     launch: async (request: LaunchRequest): Promise<Vmm> => named(request.spec.vmm).launch(request),
     adopt: async (record: VmmRecord, spec: InstanceSpec): Promise<Vmm> =>
       named(record.identity.driver).adopt(record, spec),

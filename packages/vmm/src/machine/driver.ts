@@ -7,6 +7,7 @@ import type {
   Blocker,
   DriverProbe,
   LaunchRequest,
+  SettledIdentity,
   Vmm,
   VmmDriver,
   VmmIdentity,
@@ -14,6 +15,7 @@ import type {
 } from '../driver.js';
 import { vmmErrors } from '../errors.js';
 import { checkBootFiles, checkMemory } from '../host/checks.js';
+import { type Check, collectObstacles, passAll } from '../obstacles.js';
 import { adoptMachine } from './adopt.js';
 import { type ConnectedMachine, launchMachine, MACHINE_PROCESS } from './launch.js';
 import { defaultMachineTuning, type MachineTuning } from './tuning.js';
@@ -70,7 +72,24 @@ export class MachineDriver implements VmmDriver {
   }
 
   async check(spec: InstanceSpec): Promise<void> {
-    refuseUnsupported(spec);
+    await passAll(this.#checks(spec));
+  }
+
+  obstacles(spec: InstanceSpec, settled: SettledIdentity | null): Promise<readonly unknown[]> {
+    return collectObstacles([...this.#checks(spec), () => refuseOtherType(spec, settled)]);
+  }
+
+  /** What must hold, in the order in which it is found out; no check needs one before it to have passed. */
+  #checks(spec: InstanceSpec): readonly Check[] {
+    return [
+      () => refuseUnsupported(spec),
+      () => this.#checkHost(spec),
+      () => checkBootFiles(spec),
+      () => checkMemory(spec),
+    ];
+  }
+
+  #checkHost(spec: InstanceSpec): void {
     const { maxVcpus, trackers } = this.#host();
     if (spec.cpus > maxVcpus) {
       throw vmmErrors.error(
@@ -84,8 +103,6 @@ export class MachineDriver implements VmmDriver {
         `/dev/kvm of this host has no ${this.#tuning.tracker}; it has ${trackers.join(', ') || 'no tracker'}.`,
       );
     }
-    await checkBootFiles(spec);
-    await checkMemory(spec);
   }
 
   /** @throws `cpu-not-offered`, `machine-unusable` */
@@ -143,13 +160,17 @@ function listed(names: readonly string[]): string {
 }
 
 /** Throws `machine-type-unknown` where the instance started as something else. */
+function refuseOtherType(spec: InstanceSpec, settled: SettledIdentity | null): void {
+  if (settled === null || (settled.machineType === MACHINE_TYPE && settled.accelerator === 'kvm')) return;
+  throw vmmErrors.error(
+    'machine-type-unknown',
+    `Instance "${spec.name}" started as ${settled.machineType} with ${settled.accelerator}; the machines of this release are ${MACHINE_TYPE} with kvm. Use a host whose release has that machine type.`,
+  );
+}
+
+/** Throws `machine-type-unknown`. */
 function identityOf(spec: InstanceSpec, settled: VmmIdentity | null): VmmIdentity {
-  if (settled !== null && (settled.machineType !== MACHINE_TYPE || settled.accelerator !== 'kvm')) {
-    throw vmmErrors.error(
-      'machine-type-unknown',
-      `Instance "${spec.name}" started as ${settled.machineType} with ${settled.accelerator}; the machines of this release are ${MACHINE_TYPE} with kvm. Use a host whose release has that machine type.`,
-    );
-  }
+  refuseOtherType(spec, settled);
   return {
     driver: 'machine',
     version: RELEASE,

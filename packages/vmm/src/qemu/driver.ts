@@ -6,6 +6,7 @@ import type {
   Blocker,
   DriverProbe,
   LaunchRequest,
+  SettledIdentity,
   Vmm,
   VmmDriver,
   VmmIdentity,
@@ -13,6 +14,7 @@ import type {
 } from '../driver.js';
 import { vmmErrors } from '../errors.js';
 import { checkBootFiles, checkMemory } from '../host/checks.js';
+import { type Check, collectObstacles, passAll } from '../obstacles.js';
 import { usableAccelerators } from './accelerator.js';
 import { adoptQemu } from './adopt.js';
 import { refuseUnstartable, specBlockers } from './blockers.js';
@@ -97,6 +99,10 @@ export class QemuDriver implements VmmDriver {
   /** QEMU keeps its processors to itself: null, always. */
   async checkCpu(): Promise<void> {}
 
+  obstacles(spec: InstanceSpec, settled: SettledIdentity | null): Promise<readonly unknown[]> {
+    return collectObstacles(this.#examination(spec, settled).checks);
+  }
+
   async launch(request: LaunchRequest): Promise<Vmm> {
     const { spec } = request;
     const { facts, storage, identity, shimLibrary } = await this.#examine(spec, request.identity);
@@ -124,25 +130,44 @@ export class QemuDriver implements VmmDriver {
 
   /** Everything that can be known before anything is made. */
   async #examine(spec: InstanceSpec, settled: VmmIdentity | null) {
-    refuseUnsupported(spec);
-    refuseUnstartable(spec);
-    if (this.#shimLibrary === null) throw noShim();
+    const { checks, storage, identity } = this.#examination(spec, settled);
+    await passAll(checks);
     const facts = await this.#probe.facts();
-    checkAgainstQemu(settled === null ? spec : { ...spec, machineType: settled.machineType }, facts);
-    await checkBootFiles(spec);
-    const storage = await checkDisks(spec);
-    await checkNetworks(spec);
-    await checkVsock(spec);
-    await checkMemory(spec);
-    const identity = decideIdentity({
-      spec,
-      facts,
-      kvm: this.#kvmFor(spec, settled?.accelerator),
-      kernel: spec.boot.from === 'kernel' ? await kernelKind(spec.boot.kernel) : null,
-      settled,
-    });
-    refuseOnMachine(spec, identity.machineType);
-    return { facts, storage, identity, shimLibrary: this.#shimLibrary };
+    return { facts, storage, identity: await identity(), shimLibrary: this.#shim() };
+  }
+
+  /** What must hold, in the order in which it is found out; no check needs one before it to have passed. */
+  #examination(spec: InstanceSpec, settled: SettledIdentity | null) {
+    const storage = new Map<string, 'file' | 'host_device'>();
+    const identity = async () =>
+      decideIdentity({
+        spec,
+        facts: await this.#probe.facts(),
+        kvm: this.#kvmFor(spec, settled?.accelerator),
+        kernel: spec.boot.from === 'kernel' ? await kernelKind(spec.boot.kernel) : null,
+        settled,
+      });
+    const asSettled = settled === null ? spec : { ...spec, machineType: settled.machineType };
+    const checks: readonly Check[] = [
+      () => refuseUnsupported(spec),
+      () => refuseUnstartable(spec),
+      () => this.#shim(),
+      async () => checkAgainstQemu(asSettled, await this.#probe.facts()),
+      () => checkBootFiles(spec),
+      async () => {
+        for (const [id, driver] of await checkDisks(spec)) storage.set(id, driver);
+      },
+      () => checkNetworks(spec),
+      () => checkVsock(spec),
+      () => checkMemory(spec),
+      async () => refuseOnMachine(spec, (await identity()).machineType),
+    ];
+    return { checks, storage, identity };
+  }
+
+  #shim(): string {
+    if (this.#shimLibrary === null) throw noShim();
+    return this.#shimLibrary;
   }
 
   #vmm(qemu: ConnectedQemu, spec: InstanceSpec): Vmm {

@@ -1,7 +1,7 @@
 /** What an instance was started as, which every later VMM of it must be as well. */
 import type { KvmProbe } from '@drover/native';
 import type { InstanceSpec } from '@drover/types';
-import type { VmmIdentity } from '../driver.js';
+import type { SettledIdentity, VmmIdentity } from '../driver.js';
 import { vmmErrors } from '../errors.js';
 import type { QemuMachine } from '../qmp/commands.js';
 import { chooseAccelerator } from './accelerator.js';
@@ -14,7 +14,7 @@ export interface IdentityQuestion {
   readonly kvm: KvmProbe;
   readonly kernel: KernelKind | null;
   /** What the instance already is; null at its first launch. */
-  readonly settled: VmmIdentity | null;
+  readonly settled: SettledIdentity | null;
 }
 
 /** Throws `machine-type-unknown` or `accelerator-unusable` where this host cannot provide it. */
@@ -66,7 +66,8 @@ function isVersioned(machineType: string): boolean {
   return /-\d+\.\d+(\.\d+)?$/.test(machineType);
 }
 
-function refuseOtherRelease(settled: VmmIdentity, facts: QemuFacts): void {
+function refuseOtherRelease(settled: SettledIdentity, facts: QemuFacts): void {
+  if (settled.version === null) return;
   const release = (version: string): string => version.split('.').slice(0, 2).join('.');
   if (release(settled.version) === release(facts.version)) return;
   throw vmmErrors.error(
