@@ -9,23 +9,28 @@ import {
   type AgentEndpointName,
   API_VERSION_HEADER,
   agentEndpoints,
-  agentEndpointsV1,
   agentPath,
-  answersFromV1,
-  bodiesToV1,
   type CreateInstanceBody,
-  type Endpoint,
   type InstanceView,
   type MigrationEvent,
   type MigrationView,
+  type Ownership,
+  type PreflightBody,
+  type PreflightFinding,
+  type ResolveMigrationBody,
+  refuseV2,
   type StartMigrationBody,
+  type VmmView,
+  vmmsFromV2,
 } from '@drover/protocol/agent';
-import { type Compatibility, type HostV2, readCompatibility } from '@drover/types';
-import { z } from 'zod';
+import { type Compatibility, type Host, readCompatibility } from '@drover/types';
+import type { z } from 'zod';
+import { ApiError } from './errors.js';
 import type { WatchOptions } from './event-connection.js';
 import { agentService } from './service.js';
 import { Transport, type TransportOptions } from './transport.js';
 import { watchMigration } from './watch.js';
+import { wayTo } from './ways.js';
 
 type Endpoints = typeof agentEndpoints;
 type DocumentOf<K extends AgentEndpointName> = Endpoints[K]['response'] extends z.ZodType
@@ -49,7 +54,7 @@ export class AgentClient {
     return this.#transport.url;
   }
 
-  getHost(options?: CallOptions): Promise<HostV2> {
+  getHost(options?: CallOptions): Promise<Host> {
     return this.#call('getHost', agentPath('getHost', {}), undefined, options);
   }
 
@@ -84,14 +89,66 @@ export class AgentClient {
     return this.#call('startInstance', agentPath('startInstance', { instance }), undefined, options);
   }
 
-  /** `force`: without asking the guest to power off. */
-  stopInstance(instance: string, options: CallOptions & { force?: boolean } = {}): Promise<InstanceView> {
-    const body = { force: options.force ?? false };
+  /** `force`: without asking the guest to power off. `vmm`: only while the instance has this VMM. Errors: `api-version-too-old` for the latter. */
+  stopInstance(
+    instance: string,
+    options: CallOptions & { force?: boolean; vmm?: string } = {},
+  ): Promise<InstanceView> {
+    const { force = false, vmm } = options;
+    const body = { force, ...(vmm === undefined ? {} : { vmm }) };
     return this.#call('stopInstance', agentPath('stopInstance', { instance }), body, options);
   }
 
-  async deleteInstance(instance: string, options?: CallOptions): Promise<void> {
-    await this.#call('deleteInstance', agentPath('deleteInstance', { instance }), undefined, options);
+  /** `vmm`: only while the instance has this VMM. Errors: `api-version-too-old` for that. */
+  async deleteInstance(instance: string, options: CallOptions & { vmm?: string } = {}): Promise<void> {
+    const { vmm, signal } = options;
+    const query = vmm === undefined ? '' : `?vmm=${encodeURIComponent(vmm)}`;
+    const path = `${agentPath('deleteInstance', { instance })}${query}`;
+    await this.#transport.inCommonVersion((version) => {
+      if (vmm !== undefined)
+        this.#refuseOlder(version, 'Deleting an instance only while it has a certain VMM');
+      return this.#ask(version, 'deleteInstance', path, undefined, signal);
+    }, signal);
+  }
+
+  /** Every VMM of the host. Of an agent older than API 3.0.0 they are made of its instances; those that ended it does not keep. */
+  listVmms(options?: CallOptions): Promise<VmmView[]> {
+    const signal = options?.signal;
+    return this.#transport.inCommonVersion(async (version) => {
+      if (isOlder(version)) return this.#vmmsOfOlder(version, signal);
+      return (await this.#ask(version, 'listVmms', agentPath('listVmms', {}), undefined, signal)).items;
+    }, signal);
+  }
+
+  /** One VMM by its id; as {@link listVmms}. */
+  getVmm(vmm: string, options?: CallOptions): Promise<VmmView> {
+    const signal = options?.signal;
+    return this.#transport.inCommonVersion(async (version) => {
+      if (!isOlder(version)) {
+        return this.#ask(version, 'getVmm', agentPath('getVmm', { vmm }), undefined, signal);
+      }
+      const found = (await this.#vmmsOfOlder(version, signal)).find(({ state }) => state.vmmId === vmm);
+      if (found) return found;
+      const message = `There is no VMM ${vmm} on the host at ${this.url}.`;
+      throw new ApiError({ code: 'vmm-not-found', message, retryable: false }, 404);
+    }, signal);
+  }
+
+  /** The state of `generation` is stored. Resolves true when the agent keeps the VMM no longer. */
+  acknowledgeVmm(vmm: string, generation: string, options?: CallOptions): Promise<boolean> {
+    const signal = options?.signal;
+    return this.#transport.inCommonVersion(async (version) => {
+      // An older agent keeps none that ended.
+      if (isOlder(version)) return false;
+      const path = agentPath('acknowledgeVmm', { vmm });
+      return (await this.#ask(version, 'acknowledgeVmm', path, { generation }, signal)).forgotten;
+    }, signal);
+  }
+
+  /** What a migration would meet on the host. Errors: `api-version-too-old`. */
+  async checkPreflight(body: PreflightBody, options?: CallOptions): Promise<PreflightFinding[]> {
+    const path = agentPath('checkPreflight', {});
+    return (await this.#callNew('checkPreflight', 'A preflight', path, body, options)).findings;
   }
 
   /** The end of the serial console log as text; at most `tailBytes` of it (default 65,536, at most 1 MiB). */
@@ -117,7 +174,7 @@ export class AgentClient {
     return url.href;
   }
 
-  /** `backends` needs an agent of API 2.0.0. Errors: `api-version-too-old` where it serves less. */
+  /** `backends` needs an agent of API 2.0.0, `id` one of 3.0.0. Errors: `api-version-too-old` where it serves less. */
   startMigration(body: StartMigrationBody, options?: CallOptions): Promise<MigrationView> {
     return this.#call('startMigration', agentPath('startMigration', {}), body, options);
   }
@@ -135,6 +192,22 @@ export class AgentClient {
     return this.#call('cancelMigration', agentPath('cancelMigration', { migration }), undefined, options);
   }
 
+  /** What the host's journal says of a migration. Errors: `api-version-too-old`. */
+  getOwnership(migration: string, options?: CallOptions): Promise<Ownership> {
+    const path = agentPath('getOwnership', { migration });
+    return this.#callNew('getOwnership', 'The ownership of a migration', path, undefined, options);
+  }
+
+  /** Decides a migration in doubt, because the other host is lost for good. Errors: `api-version-too-old`. */
+  resolveMigration(
+    migration: string,
+    body: ResolveMigrationBody,
+    options?: CallOptions,
+  ): Promise<MigrationView> {
+    const path = agentPath('resolveMigration', { migration });
+    return this.#callNew('resolveMigration', 'Deciding a migration in doubt', path, body, options);
+  }
+
   /** Every event of a migration as it comes, the last one `ended`; comes back by itself after a lost connection. */
   watchMigration(migration: string, options?: WatchOptions): AsyncGenerator<MigrationEvent, void, undefined> {
     return watchMigration(this.#transport, migration, options);
@@ -150,6 +223,38 @@ export class AgentClient {
     return this.#transport.inCommonVersion((version) => this.#ask(version, name, path, body, signal), signal);
   }
 
+  /** For an endpoint that came with 3.0.0; `what` names it in a refusal. */
+  #callNew<K extends AgentEndpointName>(
+    name: K,
+    what: string,
+    path: string,
+    body: unknown,
+    options: CallOptions | undefined,
+  ): Promise<DocumentOf<K>> {
+    const signal = options?.signal;
+    return this.#transport.inCommonVersion(async (version) => {
+      this.#refuseOlder(version, what);
+      return this.#ask(version, name, path, body, signal);
+    }, signal);
+  }
+
+  #refuseOlder(version: AgentApiVersion, what: string): void {
+    if (isOlder(version)) throw refuseV2(what, `the agent at ${this.url}`);
+  }
+
+  async #vmmsOfOlder(version: AgentApiVersion, signal: AbortSignal | undefined): Promise<VmmView[]> {
+    const path = agentPath('listInstances', {});
+    const instances = await this.#ask(version, 'listInstances', path, undefined, signal);
+    const migrations = await this.#ask(
+      version,
+      'listMigrations',
+      agentPath('listMigrations', {}),
+      undefined,
+      signal,
+    );
+    return vmmsFromV2(instances.items, migrations.items);
+  }
+
   async #ask<K extends AgentEndpointName>(
     version: AgentApiVersion,
     name: K,
@@ -158,7 +263,7 @@ export class AgentClient {
     signal: AbortSignal | undefined,
   ): Promise<DocumentOf<K>> {
     const { method } = agentEndpoints[name];
-    const way = version === '1.0.0' ? wayToV1(name, this.url) : newest(name);
+    const way = wayTo(version, name, this.url);
     const text = await this.#transport.send({ version, method, path, body: way.body(body), signal });
     try {
       return way.answer(JSON.parse(text)) as DocumentOf<K>;
@@ -168,34 +273,7 @@ export class AgentClient {
   }
 }
 
-/** What is sent and what is made of the answer, in one version of the contract. */
-interface Way {
-  body(body: unknown): unknown;
-  /** Throws where the document is not the contract's. */
-  answer(document: unknown): unknown;
-}
-
-function newest(name: AgentEndpointName): Way {
-  return { body: (body) => body, answer: (document) => parse(agentEndpoints[name].response, document) };
-}
-
-// The tables tie each endpoint to its types; over all endpoints at once that tie cannot be written as a type.
-const bodies = bodiesToV1 as Record<string, ((body: never, agent: string) => unknown) | undefined>;
-const answers = answersFromV1 as Record<string, ((answer: never) => unknown) | undefined>;
-
-const endpointsV1: Readonly<Record<string, Endpoint>> = agentEndpointsV1;
-
-function wayToV1(name: AgentEndpointName, url: string): Way {
-  return {
-    body: (body) => bodies[name]?.(body as never, `the agent at ${url}`) ?? body,
-    answer(document) {
-      const answer = parse(endpointsV1[name]?.response, document);
-      return answers[name]?.(answer as never) ?? answer;
-    },
-  };
-}
-
-function parse(response: unknown, document: unknown): unknown {
-  if (response instanceof z.ZodType) return response.parse(document);
-  throw new TypeError('this endpoint does not answer with a document');
+/** Before 3.0.0: without VMMs of their own, preflights and ids that the caller chooses. */
+function isOlder(version: AgentApiVersion): boolean {
+  return version === '1.0.0' || version === '2.0.0';
 }

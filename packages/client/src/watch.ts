@@ -1,13 +1,7 @@
-import {
-  type AgentApiVersion,
-  agentPath,
-  eventFromV1,
-  type MigrationEvent,
-  migrationEvent,
-  migrationEventV1,
-} from '@drover/protocol/agent';
+import { type AgentApiVersion, agentPath, type MigrationEvent } from '@drover/protocol/agent';
 import { followEvents, type WatchOptions } from './event-connection.js';
 import type { Transport } from './transport.js';
+import { readEvent } from './ways.js';
 
 /**
  * Follows a migration on an agent: yields every event from the first on, and returns after `ended`. Errors: as {@link followEvents},
@@ -33,10 +27,7 @@ function parseEvent(
   data: string,
 ): MigrationEvent {
   try {
-    const document: unknown = JSON.parse(data);
-    return version === '1.0.0'
-      ? eventFromV1(migrationEventV1.parse(document))
-      : migrationEvent.parse(document);
+    return readEvent(version, JSON.parse(data));
   } catch (cause) {
     throw transport.invalid('an event of the stream is not one of the API', cause);
   }

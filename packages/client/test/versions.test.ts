@@ -1,4 +1,4 @@
-import { answersToV1, type InstanceView } from '@drover/protocol/agent';
+import { answersToV1, type InstanceView, type MigrationView, migrationToV2 } from '@drover/protocol/agent';
 import { instanceSpecSchema, writeInstanceSpec } from '@drover/types';
 import { describe, expect, it } from 'vitest';
 import { AgentClient } from '../src/index.js';
@@ -78,8 +78,8 @@ describe('with an agent of API 1.0.0, the client', () => {
     expect(await client.getInstance('web-1')).toEqual(view);
     expect(await client.getInstance('web-1')).toEqual(view);
     expect(asked.map((one) => [one.url, one.headers['api-version']])).toEqual([
-      ['/instances/web-1', '2.0.0'],
-      ['/', '2.0.0'],
+      ['/instances/web-1', '3.0.0'],
+      ['/', '3.0.0'],
       ['/instances/web-1', '1.0.0'],
       ['/instances/web-1', '1.0.0'],
     ]);
@@ -117,11 +117,11 @@ describe('with an agent of API 1.0.0, the client', () => {
       code: 'api-version-too-old',
       message: expect.stringContaining('f0'),
     });
-    // Only the agent's own refusal of 2.0.0 went before.
+    // Only the agent's own refusal of a newer version went before.
     expect(asked.map((one) => one.url)).toEqual(['/migrations', '/']);
   });
 
-  it('gives the events of a migration as they are in 2.0.0', async () => {
+  it('gives the events of a migration as they are in the newest version', async () => {
     const at = new Date().toISOString();
     const migration = {
       ...{ id: uuid, instanceId: uuid, instanceName: 'web-1', role: 'source', peer: 'b:1' },
@@ -136,17 +136,87 @@ describe('with an agent of API 1.0.0, the client', () => {
     });
     const events = [];
     for await (const event of new AgentClient({ url }).watchMigration(uuid)) events.push(event);
-    expect(events).toEqual([{ kind: 'ended', at, migration }]);
+    const now = { ...migration, ownership: null, doubt: null };
+    expect(events).toEqual([{ kind: 'ended', at, migration: now }]);
     expect(asked.at(-1)?.headers['api-version']).toBe('1.0.0');
+  });
+});
+
+describe('with an agent of API 2.0.0, the client', () => {
+  const at = new Date().toISOString();
+  const migration: MigrationView = {
+    ...({ id: uuid, instanceId: uuid, instanceName: 'web-1', role: 'source', peer: 'b:1' } as const),
+    ...({ state: 'running', phase: 'rounds', progress: null, report: null, error: null } as const),
+    ...{ startedAt: at, endedAt: null, ownership: null, doubt: null },
+  };
+  const old = () =>
+    fakeAgent(
+      agentOf(['1.0.0', '2.0.0'], {
+        '/instances': json(200, { items: [view] }),
+        '/instances/web-1/stop': json(200, view),
+        '/instances/web-1': json(200, { deleted: true }),
+        '/migrations': (asked, response) => {
+          const shown = migrationToV2(migration);
+          json(200, asked.method === 'GET' ? { items: [shown] } : shown)(asked, response);
+        },
+      }),
+    );
+  const vmm = {
+    state: view.state,
+    instanceName: 'web-1',
+    migration: { id: uuid, role: 'source', state: 'running' },
+    ended: null,
+  };
+
+  it('has its VMMs from its instances and migrations, and none that ended', async () => {
+    const client = new AgentClient(await old());
+    expect(await client.listVmms()).toEqual([vmm]);
+    expect(await client.getVmm(uuid)).toEqual(vmm);
+    await expect(client.getVmm('00000000-0000-4000-8000-000000000002')).rejects.toMatchObject({
+      code: 'vmm-not-found',
+      status: 404,
+    });
+    expect(await client.acknowledgeVmm(uuid, '1')).toBe(false);
+    expect(await client.listMigrations()).toEqual([migration]);
+  });
+
+  it('asks it for nothing that it would do in another way, and says what needs which version (R7)', async () => {
+    const { url, asked } = await old();
+    const client = new AgentClient({ url });
+    const destination = { host: 'b', port: 1 };
+    const settings = {};
+    const refusals = [
+      () => client.startMigration({ id: uuid, instance: 'web-1', destination, settings }),
+      () => client.stopInstance('web-1', { vmm: uuid }),
+      () => client.deleteInstance('web-1', { vmm: uuid }),
+      () => client.checkPreflight({ role: 'source', instance: 'web-1' }),
+      () => client.getOwnership(uuid),
+      () => client.resolveMigration(uuid, { decision: 'take-back', lostHost: 'b:1', reason: 'It burnt.' }),
+    ];
+    for (const refuse of refusals) {
+      await expect(refuse()).rejects.toMatchObject({
+        code: 'api-version-too-old',
+        message: expect.stringMatching(
+          / needs agent API 3\.0\.0, and the agent at http.*; upgrade that agent\.$/,
+        ),
+      });
+    }
+    // What it was asked was in a version that it refuses whole.
+    expect(asked.filter((one) => one.headers['api-version'] === '2.0.0')).toEqual([]);
+    expect(await client.stopInstance('web-1')).toEqual(view);
+    await client.deleteInstance('web-1');
+    expect(await client.startMigration({ instance: 'web-1', destination, settings })).toEqual(migration);
   });
 });
 
 describe('with an agent that', () => {
   it('serves no version in common, the client names both sides (R7)', async () => {
-    const { url } = await fakeAgent(agentOf(['3.0.0'], {}));
+    const { url } = await fakeAgent(agentOf(['4.0.0'], {}));
     await expect(new AgentClient({ url }).getHost()).rejects.toMatchObject({
       code: 'agent-version-unsupported',
-      message: expect.stringMatching(/serves agent API 3\.0\.0, and this client speaks 1\.0\.0, 2\.0\.0/),
+      message: expect.stringMatching(
+        /serves agent API 4\.0\.0, and this client speaks 1\.0\.0, 2\.0\.0, 3\.0\.0/,
+      ),
     });
   });
 
@@ -161,7 +231,7 @@ describe('with an agent that', () => {
 
   it('is rolled back while the client lives, the client speaks the older version from then on', async () => {
     const answers = { '/instances/web-1': json(200, view) };
-    let agent = agentOf(['1.0.0', '2.0.0'], answers);
+    let agent = agentOf(['1.0.0', '2.0.0', '3.0.0'], answers);
     const { url } = await fakeAgent((asked, response) => agent(asked, response));
     const client = new AgentClient({ url });
     expect(await client.getInstance('web-1')).toEqual(view);

@@ -25,6 +25,8 @@ const ended: MigrationEvent = {
     error: null,
     startedAt: at,
     endedAt: at,
+    ownership: null,
+    doubt: null,
   },
 };
 

@@ -167,10 +167,32 @@ export const hostAgentErrors = defineErrors({
     summary:
       'The spec has a device whose writes to guest memory cannot be tracked. Remove what the message names.',
   },
+  'vmm-not-found': {
+    status: 404,
+    retryable: false,
+    summary: 'This host has no VMM of that id, running or ended. List the VMMs, or ask another host.',
+  },
+  'vmm-not-current': {
+    status: 409,
+    retryable: false,
+    summary:
+      'The request was for one VMM of the instance, and the instance has another one by now. Nothing was done; look at the instance again.',
+  },
+  'migration-id-taken': {
+    status: 409,
+    retryable: false,
+    summary: 'Another migration has the id already. Choose another id, or send the request that it was.',
+  },
   'migration-not-found': {
     status: 404,
     retryable: false,
     summary: 'This agent took part in no migration of that id. List the migrations.',
+  },
+  'migration-not-resolvable': {
+    status: 409,
+    retryable: false,
+    summary:
+      'There is nothing about the migration that an operator could decide here. Look at what it is, on both hosts.',
   },
   'migration-interrupted': {
     status: 500,

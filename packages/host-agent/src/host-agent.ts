@@ -10,7 +10,13 @@ import { networkInterfaces } from 'node:os';
 import { DestinationAgent } from '@drover/destination-agent';
 import { type PeerVersion, selectPeerVersions } from '@drover/protocol';
 import type { Host } from '@drover/types';
-import { allDrivers, createMachineDriver, createQemuDriver, type VmmDriver } from '@drover/vmm';
+import {
+  allDrivers,
+  createMachineDriver,
+  createQemuDriver,
+  type VmmDriver,
+  type VmmDrivers,
+} from '@drover/vmm';
 import type { Logger } from 'pino';
 import { startApiServer } from './api/server.js';
 import { hostAgentErrors } from './errors.js';
@@ -30,6 +36,7 @@ import { adoptAll } from './restart/adopt.js';
 import { endOrphans } from './restart/orphans.js';
 import { RunDirectory } from './storage/run-directory.js';
 import { StateDirectory } from './storage/state-directory.js';
+import { EndedVmms } from './vmms/ended-vmms.js';
 
 export interface HostAgent {
   readonly hostId: string;
@@ -64,6 +71,9 @@ export interface AgentParts {
   readonly lifecycle: InstanceLifecycle;
   readonly outgoing: OutgoingMigrations;
   readonly store: MigrationStore;
+  readonly journal: OwnershipJournal;
+  readonly driver: VmmDrivers;
+  readonly endedVmms: EndedVmms;
   readonly logger: Logger;
   /** Errors: `agent-stopping`. */
   refuseWhenStopping(): void;
@@ -107,8 +117,18 @@ async function open(
   if (journal.wasTorn) logger.warn('the last line of the ownership journal was torn by a crash and is cut');
   const registry = new InstanceRegistry(state.instances, logger);
   await registry.load();
-  const store = new MigrationStore(state.migrations, logger);
+  const store = new MigrationStore(state.migrations, logger, ({ role, id }) => {
+    const entry = journal.find(role, id);
+    return entry && { state: entry.state, epoch: String(entry.epoch) };
+  });
   await store.load();
+  const endedVmms = new EndedVmms({
+    directory: state.vmms,
+    kept: false,
+    logger,
+    onEnded: () => undefined,
+  });
+  await endedVmms.load(({ state: { vmmId } }) => registry.withVmm(vmmId) !== undefined);
 
   const stopping = new AbortController();
   const shutdown = stopping.signal;
@@ -117,13 +137,14 @@ async function open(
     registry,
     driver,
     runDirectory,
+    endedVmms,
     knownEpoch: (id) => journal.knownEpoch(id),
     powerDownTimeoutMs,
     shutdown,
   });
   const ours = { hostName: name, peerVersions, channel: channelSettings(options.limits) };
   const deadlines = sourceDeadlines(options.limits);
-  const shared = { ...ours, registry, lifecycle, journal, store, runDirectory, logger };
+  const shared = { ...ours, registry, lifecycle, journal, store, runDirectory, endedVmms, logger };
   const abortNotices = new AbortNotices({
     ...ours,
     directory: store.directory,
@@ -194,6 +215,7 @@ async function open(
     name,
     peer,
     drivers,
+    driver,
     outgoing,
     refuseWhenStopping() {
       if (!shutdown.aborted) return;

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   hostV1,
+  hostV2,
   readHost,
   readInstanceSpec,
   readMigrationReport,
@@ -14,14 +15,22 @@ import {
   agentApiV1,
   agentEndpointsV1,
   agentEndpointsV2,
+  agentEndpointsV3,
   answersFromV1,
+  answersFromV2,
   answersToV1,
+  answersToV2,
   bodiesFromV1,
   bodiesToV1,
+  bodiesToV2,
+  eventFromV2,
+  eventToV2,
   type InstanceView,
   instanceViewV1,
-  type MigrationView,
+  type MigrationViewV2 as MigrationView,
   migrationViewV1,
+  migrationViewV2,
+  vmmsFromV2,
 } from '../src/agent/index.js';
 
 const UUID = '6f1c2f0a-5b8e-4c1d-9a77-0d2a4b6c8e10';
@@ -141,6 +150,75 @@ describe('an answer by API 1.0.0', () => {
     );
     expect(Object.keys(answersToV1).sort()).toEqual(changed.sort());
     expect(Object.keys(answersFromV1).sort()).toEqual(changed.sort());
+  });
+});
+
+describe('an answer by API 2.0.0', () => {
+  it('has of every host all but its processor and size (R8)', () => {
+    const hosts = corpus('host', readHost);
+    for (const host of hosts) {
+      const { cpu, capacity, ...shown } = host;
+      expect(answersToV2.getHost(host)).toEqual(shown);
+      expect(hostV2.parse(shown)).toEqual(shown);
+      expect(answersFromV2.getHost(shown)).toEqual({ ...host, cpu: null, capacity: null });
+    }
+    expect(hosts.some(({ cpu }) => cpu !== null)).toBe(true);
+  });
+
+  it('has of every migration all but the journal’s words and the doubt', () => {
+    const doubt = {
+      ...{ since: new Date(0).toISOString(), unknown: 'Whether it runs.', waitsFor: 'b:1' },
+      ...{ attempts: 3, lastAnswer: null, remedy: 'Bring b back.' },
+    };
+    for (const report of [null, ...corpus('migration-report', readMigrationReport)]) {
+      const shown = migration(report);
+      const whole = { ...shown, ownership: { state: 'relinquished', epoch: '2' }, doubt };
+      expect(answersToV2.getMigration(whole)).toEqual(shown);
+      expect(migrationViewV2.parse(shown)).toEqual(shown);
+      expect(answersFromV2.getMigration(shown)).toEqual({ ...shown, ownership: null, doubt: null });
+      const event = { kind: 'ended', at: shown.startedAt, migration: whole } as const;
+      expect(eventToV2(event)).toEqual({ ...event, migration: shown });
+      expect(eventFromV2(eventToV2(event))).toMatchObject({ migration: { ownership: null } });
+    }
+  });
+
+  it('is converted for every endpoint whose answer changed, and for no other', () => {
+    const changed = Object.keys(agentEndpointsV2).filter(
+      (name) =>
+        agentEndpointsV2[name as keyof typeof agentEndpointsV2].response !==
+        agentEndpointsV3[name as keyof typeof agentEndpointsV3].response,
+    );
+    expect(Object.keys(answersToV2).sort()).toEqual(changed.sort());
+    expect(Object.keys(answersFromV2).sort()).toEqual(changed.sort());
+  });
+
+  it('makes one VMM of each instance, with the migration that it is part of', () => {
+    const running = { ...migration(null), instanceId: String(state?.instanceId), endedAt: null };
+    expect(vmmsFromV2([view({})], [migration(null), running])).toEqual([
+      {
+        state,
+        instanceName: 'web-1',
+        migration: { id: UUID, role: 'source', state: 'completed' },
+        ended: null,
+      },
+    ]);
+    expect(vmmsFromV2([view({})], [{ ...running, endedAt: running.startedAt }])[0]?.migration).toBeNull();
+  });
+});
+
+describe('a request to an agent of API 2.0.0', () => {
+  it('means what it says, or is refused by name (R7)', () => {
+    const body = { instance: 'web-1', destination: { host: 'b', port: 1 }, settings: {} };
+    expect(bodiesToV2.startMigration(body, 'north')).toEqual(body);
+    expect(attempt(() => bodiesToV2.startMigration({ ...body, id: UUID }, 'north'))).toMatchObject({
+      code: 'api-version-too-old',
+      message:
+        'A migration whose id the caller chooses needs agent API 3.0.0, and north serves an older one; upgrade that agent.',
+    });
+    expect(bodiesToV2.stopInstance({ force: true }, 'north')).toEqual({ force: true });
+    expect(attempt(() => bodiesToV2.stopInstance({ vmm: UUID }, 'north'))).toMatchObject({
+      code: 'api-version-too-old',
+    });
   });
 });
 

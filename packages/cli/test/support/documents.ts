@@ -164,6 +164,8 @@ export function migration(change: Partial<MigrationView> = {}): MigrationView {
     error: null,
     startedAt: AT,
     endedAt: null,
+    ownership: null,
+    doubt: null,
     ...change,
   };
 }

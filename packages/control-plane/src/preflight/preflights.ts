@@ -201,6 +201,7 @@ export class Preflights {
           spec: writeInstanceSpec(spec, accepted, host.name),
           backends: { ...backends },
           machineType: vmm?.machineType ?? null,
+          vmmVersion: vmm?.vmmVersion ?? null,
           accelerator: vmm?.accelerator ?? null,
         },
         { signal },

@@ -6,10 +6,13 @@ import {
   type AgentApiVersion,
   agentApiV1,
   agentApiV2,
+  agentApiV3,
   answersToV1,
+  answersToV2,
   bodiesFromV1,
   type Endpoints,
   eventToV1,
+  eventToV2,
   type MigrationEvent,
 } from '@drover/protocol';
 
@@ -26,27 +29,39 @@ export interface ServedContract {
 }
 
 type Convert = ((value: unknown) => unknown) | undefined;
+// The tables tie each endpoint to its types; over all endpoints at once that tie cannot be written as a type.
+type Table = Readonly<Record<string, Convert>>;
 
-const newest: ServedContract = {
-  version: agentApiV2.version,
-  endpoints: agentApiV2.endpoints,
+const v3: ServedContract = {
+  version: agentApiV3.version,
+  endpoints: agentApiV3.endpoints,
   body: (_endpoint, body) => body,
   answer: (_endpoint, answer) => answer,
   event: (event) => event,
   mayRefuse: false,
 };
 
-// The tables tie each endpoint to its types; over all endpoints at once that tie cannot be written as a type.
-const bodies = bodiesFromV1 as Record<string, Convert>;
-const answers = answersToV1 as Record<string, Convert>;
+/** Bodies of 2.0.0 mean the same in 3.0.0. */
+const v2: ServedContract = {
+  version: agentApiV2.version,
+  endpoints: agentApiV2.endpoints,
+  body: (_endpoint, body) => body,
+  answer: (endpoint, answer) => converted(answersToV2 as Table, endpoint, answer),
+  event: eventToV2,
+  mayRefuse: false,
+};
 
 const v1: ServedContract = {
   version: agentApiV1.version,
   endpoints: agentApiV1.endpoints,
-  body: (endpoint, body) => (bodies[endpoint] ? bodies[endpoint](body) : body),
-  answer: (endpoint, answer) => (answers[endpoint] ? answers[endpoint](answer) : answer),
-  event: eventToV1,
+  body: (endpoint, body) => converted(bodiesFromV1 as Table, endpoint, body),
+  answer: (endpoint, answer) => converted(answersToV1 as Table, endpoint, v2.answer(endpoint, answer)),
+  event: (event) => eventToV1(eventToV2(event)),
   mayRefuse: true,
 };
 
-export const servedContracts: readonly ServedContract[] = [v1, newest];
+export const servedContracts: readonly ServedContract[] = [v1, v2, v3];
+
+function converted(table: Table, endpoint: string, value: unknown): unknown {
+  return table[endpoint] ? table[endpoint](value) : value;
+}

@@ -9,6 +9,9 @@ import { hostAgentErrors } from '../errors.js';
 import type { AgentParts } from '../host-agent.js';
 import { describeCompatibility, describeHost } from './host.js';
 import { readTail } from './log-tail.js';
+import { readOwnership } from './ownership.js';
+import { checkPreflight } from './preflight.js';
+import { vmmHandlers } from './vmms.js';
 
 type Endpoints = typeof agentEndpoints;
 type Parsed<T> = T extends z.ZodType ? z.output<T> : null;
@@ -39,17 +42,14 @@ const CANCEL_WAIT_MS = 30_000;
 export function createHandlers(agent: AgentParts): Handlers {
   const { registry, lifecycle, outgoing, store } = agent;
   return {
-    async getHost() {
-      // Agent API 2.0.0 has no words for them.
-      const { cpu, capacity, ...host } = await describeHost(agent);
-      return host;
-    },
+    getHost: () => describeHost(agent),
     async getCompatibility() {
       const body = await describeCompatibility(agent);
       // Written first, so that what is served is what a reader of the document accepts.
       writeCompatibility(body);
       return { schema: 'drover.compatibility', version: 1, body };
     },
+    ...vmmHandlers(agent),
     listInstances: async () => ({ items: registry.list().map((instance) => instance.view()) }),
     getInstance: async ({ path }) => registry.find(path.instance).view(),
     async createInstance({ body }) {
@@ -66,11 +66,12 @@ export function createHandlers(agent: AgentParts): Handlers {
     },
     async stopInstance({ path, body }) {
       const instance = registry.find(path.instance);
-      await lifecycle.stop(instance, body.force);
+      await lifecycle.stop(instance, body.force, body.vmm);
       return instance.view();
     },
-    async deleteInstance({ path }) {
-      await lifecycle.delete(registry.find(path.instance));
+    async deleteInstance({ path, query }) {
+      // An older version has no query.
+      await lifecycle.delete(registry.find(path.instance), query?.vmm);
       return { deleted: true };
     },
     getInstanceLog: async ({ path, query }) =>
@@ -80,8 +81,17 @@ export function createHandlers(agent: AgentParts): Handlers {
       const migration = await outgoing.start(body);
       return migration.view;
     },
+    checkPreflight: ({ body }) => checkPreflight(agent, body),
     listMigrations: async () => ({ items: store.list() }),
     getMigration: async ({ path }) => (await store.find(path.migration)).view,
+    getOwnership: ({ path }) => readOwnership(agent, path.migration),
+    async resolveMigration({ path }) {
+      const { view } = await store.find(path.migration);
+      throw hostAgentErrors.error(
+        'migration-not-resolvable',
+        `Migration ${view.id} is ${view.state}, and this agent decides none yet; ask the other side's agent what became of it.`,
+      );
+    },
     async cancelMigration({ path }) {
       const migration = await store.find(path.migration);
       if (migration.view.endedAt !== null) return migration.view;

@@ -30,14 +30,22 @@ export class Instance {
   #detach: (() => void) | null = null;
   #operation: Operation | null = null;
   #writes: Promise<void> = Promise.resolve();
+  readonly #onPublished: (vmmId: string) => void;
 
-  constructor(stored: StoredInstance, directory: string, logger: Logger) {
+  /** `onPublished` hears of each snapshot that {@link view} has begun to show; it must return at once and not throw. */
+  constructor(
+    stored: StoredInstance,
+    directory: string,
+    logger: Logger,
+    onPublished: (vmmId: string) => void = () => undefined,
+  ) {
     this.id = stored.id;
     this.spec = stored.spec;
     this.directory = directory;
     this.logger = logger.child({ instance: stored.id, name: stored.spec.name });
     this.#snapshot = stored.snapshot;
     this.#published = stored.snapshot;
+    this.#onPublished = onPublished;
   }
 
   get name(): string {
@@ -47,6 +55,11 @@ export class Instance {
   /** As it is for this agent, on disk or not yet. */
   get snapshot(): InstanceSnapshot {
     return this.#snapshot;
+  }
+
+  /** As it is on disk, and so as others may see it. */
+  get published(): InstanceSnapshot {
+    return this.#published;
   }
 
   get vmm(): Vmm | null {
@@ -66,6 +79,18 @@ export class Instance {
    * is told so. Errors: `instance-busy`, `instance-in-doubt`.
    */
   begin(operation: Operation): () => void {
+    this.refuseWhenHeld(operation);
+    this.#operation = operation;
+    let released = false;
+    return () => {
+      // A second call must not release whoever came next.
+      if (!released) this.#operation = null;
+      released = true;
+    };
+  }
+
+  /** Errors: those of {@link begin}, of which nothing else is done. */
+  refuseWhenHeld(operation: Operation): void {
     if (this.#snapshot.life === 'in-doubt') {
       throw hostAgentErrors.error(
         'instance-in-doubt',
@@ -85,13 +110,6 @@ export class Instance {
         `Instance ${this.name} is busy (${this.#operation}); try again when that has ended.`,
       );
     }
-    this.#operation = operation;
-    let released = false;
-    return () => {
-      // A second call must not release whoever came next.
-      if (!released) this.#operation = null;
-      released = true;
-    };
   }
 
   /** Replaces the snapshot at once; resolves when it is on disk and {@link view} shows it. */
@@ -106,6 +124,7 @@ export class Instance {
     const written = this.#writes.then(async () => {
       await writeFileAtomic(join(this.directory, 'instance.json'), text);
       this.#published = snapshot;
+      this.#onPublished(snapshot.vmmId);
     });
     this.#writes = written.catch(() => undefined);
     return written;

@@ -15,6 +15,7 @@ import { type InstanceSpec, toErrorBody } from '@drover/types';
 import type { Vmm, VmmDrivers, VmmEvent } from '@drover/vmm';
 import { hostAgentErrors } from '../errors.js';
 import type { RunDirectory } from '../storage/run-directory.js';
+import type { EndedVmms } from '../vmms/ended-vmms.js';
 import type { InstanceSnapshot } from './document.js';
 import type { Instance } from './instance.js';
 import type { InstanceRegistry } from './registry.js';
@@ -24,6 +25,7 @@ export interface LifecycleOptions {
   readonly registry: InstanceRegistry;
   readonly driver: VmmDrivers;
   readonly runDirectory: RunDirectory;
+  readonly endedVmms: EndedVmms;
   /** The highest epoch that this host knows to be spent for an instance. */
   readonly knownEpoch: (instanceId: string) => bigint;
   /** How long a guest may take to power off, ms. */
@@ -51,7 +53,7 @@ export class InstanceLifecycle {
       await driver.check(spec);
       await mkdir(instance.directory, { mode: 0o700 });
       await instance.publish({});
-      if (options.start) await this.#launch(instance);
+      if (options.start) await this.#launch(instance, instance.snapshot.vmmId);
     } catch (thrown) {
       registry.forget(instance);
       await instance.removeFiles();
@@ -70,7 +72,7 @@ export class InstanceLifecycle {
     try {
       requireStopped(instance, 'started');
       await this.#endOldVmm(instance);
-      await this.#launch(instance);
+      await this.#launch(instance, randomUUID());
     } finally {
       end();
     }
@@ -78,22 +80,23 @@ export class InstanceLifecycle {
   }
 
   /**
-   * Ends the VMM; without `force` the guest is asked to power off first. A stopped instance stays as it is. Errors:
-   * `guest-did-not-stop`, `instance-busy`, `instance-in-doubt`.
+   * Ends the VMM; without `force` the guest is asked to power off first. A stopped instance stays as it is. `vmm`: only while that is
+   * the instance's VMM. Errors: `vmm-not-current`, `guest-did-not-stop`, `instance-busy`, `instance-in-doubt`.
    */
-  async stop(instance: Instance, force: boolean): Promise<void> {
+  async stop(instance: Instance, force: boolean, vmm?: string): Promise<void> {
     const end = instance.begin('stop');
     try {
+      requireVmm(instance, vmm);
       if (instance.snapshot.life === 'stopped') return;
       await this.#endOldVmm(instance);
-      const { vmm } = instance;
-      if (vmm && !force && !(await vmm.powerDown(this.#options.powerDownTimeoutMs))) {
+      const { vmm: running } = instance;
+      if (running && !force && !(await running.powerDown(this.#options.powerDownTimeoutMs))) {
         throw hostAgentErrors.error(
           'guest-did-not-stop',
           `The guest of instance ${instance.name} did not power off within ${this.#options.powerDownTimeoutMs} ms; wait and ask again, or stop it with force.`,
         );
       }
-      await vmm?.destroy();
+      await running?.destroy();
       instance.detach();
       await instance.publish({ life: 'stopped', error: null, record: null });
       instance.logger.info({ force }, 'instance stopped');
@@ -102,14 +105,18 @@ export class InstanceLifecycle {
     }
   }
 
-  /** Errors: `instance-not-stopped`, `instance-busy`, `instance-in-doubt`. */
-  async delete(instance: Instance): Promise<void> {
+  /** `vmm`: only while that is the instance's VMM. Errors: `vmm-not-current`, `instance-not-stopped`, `instance-busy`, `instance-in-doubt`. */
+  async delete(instance: Instance, vmm?: string): Promise<void> {
+    const { registry, endedVmms } = this.#options;
     const end = instance.begin('delete');
     try {
+      requireVmm(instance, vmm);
       requireStopped(instance, 'deleted');
       await this.#endOldVmm(instance);
+      const show = await endedVmms.record(instance, 'deleted');
       await instance.removeFiles();
-      this.#options.registry.forget(instance);
+      registry.forget(instance);
+      show();
       instance.logger.info('instance deleted');
     } finally {
       end();
@@ -136,10 +143,12 @@ export class InstanceLifecycle {
     );
   }
 
-  async #launch(instance: Instance): Promise<void> {
-    const { driver, runDirectory, shutdown } = this.#options;
-    const vmmId = randomUUID();
+  async #launch(instance: Instance, vmmId: string): Promise<void> {
+    const { driver, runDirectory, shutdown, endedVmms } = this.#options;
+    const replaced = instance.snapshot.vmmId !== vmmId;
+    const show = replaced ? await endedVmms.record(instance, 'replaced') : () => undefined;
     await instance.publish({ vmmId, life: 'starting', error: null, record: null });
+    show();
     let vmm: Vmm | null = null;
     try {
       vmm = await driver.launch({
@@ -255,5 +264,14 @@ function requireStopped(instance: Instance, done: string): void {
   throw hostAgentErrors.error(
     'instance-not-stopped',
     `Instance ${instance.name} is ${life} and only a stopped instance can be ${done}; stop it first.`,
+  );
+}
+
+function requireVmm(instance: Instance, vmm: string | undefined): void {
+  const { vmmId } = instance.snapshot;
+  if (vmm === undefined || vmm === vmmId) return;
+  throw hostAgentErrors.error(
+    'vmm-not-current',
+    `Instance ${instance.name} has the VMM ${vmmId}, not ${vmm}, and was left as it is; look at the instance again.`,
   );
 }

@@ -11,11 +11,14 @@ import { Instance } from './instance.js';
 export class InstanceRegistry {
   readonly #directory: string;
   readonly #logger: Logger;
+  readonly #onPublished: (vmmId: string) => void;
   readonly #byId = new Map<string, Instance>();
 
-  constructor(directory: string, logger: Logger) {
+  /** `onPublished`: as an {@link Instance} takes it. */
+  constructor(directory: string, logger: Logger, onPublished: (vmmId: string) => void = () => undefined) {
     this.#directory = directory;
     this.#logger = logger;
+    this.#onPublished = onPublished;
   }
 
   /** Reads what earlier agents left. Errors: `instance-record-damaged`. */
@@ -37,7 +40,7 @@ export class InstanceRegistry {
         await rm(join(directory, leftover), { force: true });
       }
       const stored = decodeInstance(text, path);
-      this.#byId.set(stored.id, new Instance(stored, directory, this.#logger));
+      this.#byId.set(stored.id, new Instance(stored, directory, this.#logger, this.#onPublished));
     }
   }
 
@@ -47,6 +50,11 @@ export class InstanceRegistry {
 
   get(id: string): Instance | undefined {
     return this.#byId.get(id);
+  }
+
+  /** The instance that has this VMM now. */
+  withVmm(vmmId: string): Instance | undefined {
+    return [...this.#byId.values()].find(({ published }) => published.vmmId === vmmId);
   }
 
   /** By id or name. Errors: `instance-not-found`. */
@@ -60,15 +68,15 @@ export class InstanceRegistry {
     );
   }
 
-  /** Claims id and name. Nothing is on disk yet. Errors: `instance-already-here`, `instance-name-taken`. */
-  add(stored: StoredInstance): Instance {
-    if (this.#byId.has(stored.id)) {
+  /** Errors: `instance-already-here`, `instance-name-taken`. */
+  refuseTaken(id: string, name: string): void {
+    const here = this.#byId.get(id);
+    if (here) {
       throw hostAgentErrors.error(
         'instance-already-here',
-        `Instance ${stored.id} is on this host already (${this.#byId.get(stored.id)?.snapshot.life}); delete it first, or use another id.`,
+        `Instance ${id} is on this host already (${here.snapshot.life}); delete it first, or use another id.`,
       );
     }
-    const { name } = stored.spec;
     const holder = this.list().find((instance) => instance.name === name);
     if (holder) {
       throw hostAgentErrors.error(
@@ -76,7 +84,12 @@ export class InstanceRegistry {
         `Instance ${holder.id} on this host has the name ${name}; choose another name, or delete that instance.`,
       );
     }
-    const instance = new Instance(stored, join(this.#directory, stored.id), this.#logger);
+  }
+
+  /** Claims id and name. Nothing is on disk yet. Errors: those of {@link refuseTaken}. */
+  add(stored: StoredInstance): Instance {
+    this.refuseTaken(stored.id, stored.spec.name);
+    const instance = new Instance(stored, join(this.#directory, stored.id), this.#logger, this.#onPublished);
     this.#byId.set(stored.id, instance);
     return instance;
   }

@@ -26,6 +26,7 @@ import { destinationJournal } from '../journal/migration-journals.js';
 import type { OwnershipJournal } from '../journal/ownership-journal.js';
 import type { BulkRoutes } from '../peers/bulk-routes.js';
 import type { RunDirectory } from '../storage/run-directory.js';
+import type { EndedVmms } from '../vmms/ended-vmms.js';
 import type { Migration } from './migration.js';
 import { type MigrationStore, newMigrationView } from './store.js';
 
@@ -41,6 +42,7 @@ export interface IncomingOptions {
   readonly store: MigrationStore;
   readonly bulkRoutes: BulkRoutes;
   readonly runDirectory: RunDirectory;
+  readonly endedVmms: EndedVmms;
   readonly logger: Logger;
   /** For tests: waited for at each step. */
   readonly reached?: ((step: DestinationStep) => Promise<void>) | undefined;
@@ -131,8 +133,7 @@ export class IncomingMigrations implements DestinationHost {
       signal.throwIfAborted();
     } catch (thrown) {
       await vmm?.destroy();
-      await instance.removeFiles();
-      registry.forget(instance);
+      await this.remove(instance);
       release();
       throw thrown;
     }
@@ -169,6 +170,14 @@ export class IncomingMigrations implements DestinationHost {
     this.#inBackground(migration, migration.report(report));
   }
 
+  /** An arrival that came to nothing. Its VMM is gone already. */
+  async remove(instance: Instance): Promise<void> {
+    const show = await this.#options.endedVmms.record(instance, 'deleted');
+    await instance.removeFiles();
+    this.#options.registry.forget(instance);
+    show();
+  }
+
   /** Waits until every ending so far is recorded. */
   async settled(): Promise<void> {
     while (this.#endings.size > 0) await Promise.all(this.#endings);
@@ -180,8 +189,7 @@ export class IncomingMigrations implements DestinationHost {
       if (ending.kind === 'completed') await this.#arrived(arrival, ending);
       else if (instance) {
         instance.detach();
-        await instance.removeFiles();
-        this.#options.registry.forget(instance);
+        await this.remove(instance);
       }
     } finally {
       // What can be seen to have ended must not be busy with ending.

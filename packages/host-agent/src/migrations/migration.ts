@@ -3,22 +3,30 @@ import { join } from 'node:path';
 import type { MigrationView } from '@drover/protocol';
 import type { ErrorBody, MigrationPhase, MigrationProgress, MigrationReport } from '@drover/types';
 import { writeFileAtomic } from '../storage/atomic-file.js';
-import { encodeMigration } from './document.js';
+import { encodeMigration, type StoredMigration } from './document.js';
 import { MigrationEvents } from './events.js';
+
+/** What the journal says of a migration in a role; null where nothing. */
+export type OwnershipOf = (view: Pick<MigrationView, 'id' | 'role'>) => MigrationView['ownership'];
 
 export class Migration {
   readonly events = new MigrationEvents();
   /** Resolves when the migration has ended and its end is on disk. */
   readonly ended: Promise<void>;
+  /** Digest of the request that began it; null where its id was not the caller's choice. */
+  readonly request: string | null;
   readonly #path: string;
+  readonly #ownership: OwnershipOf;
   readonly #cancel = new AbortController();
   #view: MigrationView;
   #writes: Promise<void> = Promise.resolve();
   #resolveEnded: () => void = () => undefined;
 
   /** `directory` is the state directory's `migrations`. */
-  constructor(view: MigrationView, directory: string) {
+  constructor({ view, request }: StoredMigration, directory: string, ownership: OwnershipOf = () => null) {
     this.#view = Object.freeze(view);
+    this.request = request;
+    this.#ownership = ownership;
     this.#path = join(directory, `${view.id}.json`);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -26,8 +34,9 @@ export class Migration {
     if (view.endedAt !== null) this.#publishEnd();
   }
 
+  /** What the journal says of it is looked up now. */
   get view(): MigrationView {
-    return this.#view;
+    return { ...this.#view, ownership: this.#ownership(this.#view) };
   }
 
   /** Aborted by {@link cancel}. */
@@ -78,7 +87,7 @@ export class Migration {
 
   /** Writes the view as it is; resolves when it is on disk. */
   persist(): Promise<void> {
-    const text = encodeMigration(this.#view);
+    const text = encodeMigration({ view: this.#view, request: this.request });
     const written = this.#writes.then(() => writeFileAtomic(this.#path, text));
     this.#writes = written.catch(() => undefined);
     return written;
@@ -89,7 +98,7 @@ export class Migration {
   }
 
   #publishEnd(): void {
-    this.events.publish({ kind: 'ended', at: now(), migration: this.#view });
+    this.events.publish({ kind: 'ended', at: now(), migration: this.view });
     this.events.trim();
     this.#resolveEnded();
   }

@@ -33,8 +33,10 @@ import type { InstanceRegistry } from '../instances/registry.js';
 import { sourceJournal } from '../journal/migration-journals.js';
 import type { OwnershipJournal } from '../journal/ownership-journal.js';
 import type { RunDirectory } from '../storage/run-directory.js';
+import type { EndedVmms } from '../vmms/ended-vmms.js';
 import type { AbortNotices } from './abort-notices.js';
 import type { Migration } from './migration.js';
+import { requestDigest } from './request-digest.js';
 import { type MigrationStore, newMigrationView } from './store.js';
 
 export interface OutgoingOptions {
@@ -48,6 +50,7 @@ export interface OutgoingOptions {
   readonly store: MigrationStore;
   readonly abortNotices: AbortNotices;
   readonly runDirectory: RunDirectory;
+  readonly endedVmms: EndedVmms;
   readonly logger: Logger;
   /** The agent is stopping. */
   readonly shutdown: AbortSignal;
@@ -56,6 +59,8 @@ export interface OutgoingOptions {
 }
 
 export interface OutgoingRequest {
+  /** The caller's choice, which makes it safe to ask again. */
+  readonly id?: string | undefined;
   /** Id or name. */
   readonly instance: string;
   readonly destination: PeerAddress;
@@ -75,31 +80,56 @@ interface Departure {
 export class OutgoingMigrations {
   readonly #options: OutgoingOptions;
   readonly #running = new Map<Migration, Promise<void>>();
+  /** Requests whose id the caller chose, until their records are there. */
+  readonly #beginning = new Map<string, Promise<Migration>>();
 
   constructor(options: OutgoingOptions) {
     this.#options = options;
   }
 
   /**
-   * Begins a migration and resolves with its record; it goes on by itself. Errors: `instance-not-found`,
-   * `instance-not-running`, `instance-busy`, `instance-in-doubt`, `backend-replacement-invalid`.
+   * Begins a migration and resolves with its record; it goes on by itself. With an id that was used for the same request it resolves with
+   * what that one became. Errors: `migration-id-taken`, `instance-not-found`, `instance-not-running`, `instance-busy`, `instance-in-doubt`,
+   * `backend-replacement-invalid`.
    */
   async start(request: OutgoingRequest): Promise<Migration> {
+    const { id } = request;
+    if (id === undefined) return this.#start(request);
+    const beginning = this.#beginning.get(id);
+    // Whatever became of that one: it is looked at again.
+    if (beginning) return beginning.catch(() => undefined).then(() => this.start(request));
+    const started = this.#startOnce(id, request);
+    this.#beginning.set(id, started);
+    try {
+      return await started;
+    } finally {
+      this.#beginning.delete(id);
+    }
+  }
+
+  async #startOnce(id: string, request: OutgoingRequest): Promise<Migration> {
+    const known = await this.#options.store.known(id);
+    if (!known) return this.#start(request);
+    const { instanceId, instanceName, role, peer } = known.view;
+    // The instance may be gone from here: then what the request calls it can only be one of these.
+    const called = [instanceId, instanceName].includes(request.instance);
+    if (role === 'source' && called && known.request === requestDigest(instanceId, request)) return known;
+    throw hostAgentErrors.error(
+      'migration-id-taken',
+      `Migration ${id} is on this host already, as another request: ${role} of ${instanceName}, with ${peer}. Choose another id.`,
+    );
+  }
+
+  async #start(request: OutgoingRequest): Promise<Migration> {
     const { registry, store, journal, runDirectory } = this.#options;
     const instance = registry.find(request.instance);
     const spec = replaceBackends(instance.spec, request.backends);
     const end = instance.begin('migrate');
     let migration: Migration | undefined;
     try {
-      const { vmm } = instance;
-      const { life, epoch } = instance.snapshot;
-      if (vmm === null || life !== 'running') {
-        throw hostAgentErrors.error(
-          'instance-not-running',
-          `Instance ${instance.name} is ${life} and only a running instance is moved live; start it first.`,
-        );
-      }
-      const id = randomUUID();
+      const vmm = refuseUnlessRunning(instance);
+      const { epoch } = instance.snapshot;
+      const id = request.id ?? randomUUID();
       migration = await store.add(
         newMigrationView({
           id,
@@ -109,6 +139,7 @@ export class OutgoingMigrations {
           peer: formatHostPort(request.destination),
           phase: 'connecting',
         }),
+        request.id === undefined ? null : requestDigest(instance.id, request),
       );
       // In this order: whatever the journal says of a migration, the instance's record leads an agent that restarts to it.
       await instance.publish({ life: 'migrating-out', migration: { id, role: 'source' } });
@@ -294,8 +325,19 @@ export class OutgoingMigrations {
     instance.detach();
     await instance.flushed();
     await rename(instance.logFile, this.#options.store.logFile(migration.view.id)).catch(() => undefined);
+    const show = await this.#options.endedVmms.record(instance, 'moved');
     await instance.removeFiles();
     this.#options.registry.forget(instance);
+    show();
     instance.logger.info({ migration: migration.view.id }, 'instance moved away');
   }
+}
+
+/** The VMM of an instance that runs. Errors: `instance-not-running`. */
+export function refuseUnlessRunning({ vmm, name, snapshot: { life } }: Instance): Vmm {
+  if (vmm !== null && life === 'running') return vmm;
+  throw hostAgentErrors.error(
+    'instance-not-running',
+    `Instance ${name} is ${life} and only a running instance is moved live; start it first.`,
+  );
 }

@@ -5,8 +5,8 @@ import type { MigrationView } from '@drover/protocol';
 import type { Logger } from 'pino';
 import { hostAgentErrors } from '../errors.js';
 import { isTemporaryName } from '../storage/atomic-file.js';
-import { decodeMigration } from './document.js';
-import { Migration } from './migration.js';
+import { decodeMigration, type StoredMigration } from './document.js';
+import { Migration, type OwnershipOf } from './migration.js';
 
 /** Ended migrations that are listed; older ones are found by id. */
 const LISTED = 500;
@@ -15,29 +15,31 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export class MigrationStore {
   readonly directory: string;
   readonly #logger: Logger;
+  readonly #ownership: OwnershipOf;
   readonly #byId = new Map<string, Migration>();
 
-  constructor(directory: string, logger: Logger) {
+  constructor(directory: string, logger: Logger, ownership: OwnershipOf = () => null) {
     this.directory = directory;
     this.#logger = logger;
+    this.#ownership = ownership;
   }
 
   /** Reads what earlier agents left; a file that cannot be read is logged and left as it is. */
   async load(): Promise<void> {
-    const views: MigrationView[] = [];
+    const found: StoredMigration[] = [];
     for (const name of await readdir(this.directory)) {
       const path = join(this.directory, name);
       if (isTemporaryName(name)) await rm(path, { force: true });
       else if (UUID.test(name.replace(/\.json$/, ''))) {
-        const view = await this.#read(path);
-        if (view) views.push(view);
+        const stored = await this.#read(path);
+        if (stored) found.push(stored);
       }
     }
-    views.sort((a, b) => a.startedAt.localeCompare(b.startedAt));
-    const ended = views.filter(({ endedAt }) => endedAt !== null);
+    found.sort((a, b) => a.view.startedAt.localeCompare(b.view.startedAt));
+    const ended = found.filter(({ view }) => view.endedAt !== null);
     const forgotten = new Set(ended.slice(0, Math.max(0, ended.length - LISTED)));
-    for (const view of views) {
-      if (!forgotten.has(view)) this.#byId.set(view.id, new Migration(view, this.directory));
+    for (const stored of found) {
+      if (!forgotten.has(stored)) this.#byId.set(stored.view.id, this.#migration(stored));
     }
   }
 
@@ -50,28 +52,34 @@ export class MigrationStore {
     return this.#byId.get(id);
   }
 
-  /** Errors: `migration-not-found`. */
-  async find(id: string): Promise<Migration> {
+  /** One of any age; null where there never was one. */
+  async known(id: string): Promise<Migration | null> {
     const listed = this.#byId.get(id);
     if (listed) return listed;
-    const view = UUID.test(id) ? await this.#read(join(this.directory, `${id}.json`)) : null;
-    if (view) return new Migration(view, this.directory);
+    const stored = UUID.test(id) ? await this.#read(join(this.directory, `${id}.json`)) : null;
+    return stored && this.#migration(stored);
+  }
+
+  /** Errors: `migration-not-found`. */
+  async find(id: string): Promise<Migration> {
+    const known = await this.known(id);
+    if (known) return known;
     throw hostAgentErrors.error(
       'migration-not-found',
       `This agent took part in no migration ${JSON.stringify(id.slice(0, 80))}; list the migrations to see their ids.`,
     );
   }
 
-  /** Begins the record of a migration; it is on disk when this resolves. */
-  async add(view: MigrationView): Promise<Migration> {
-    const migration = this.addUnsaved(view);
+  /** Begins the record of a migration; it is on disk when this resolves. `request`: as in {@link StoredMigration}. */
+  async add(view: MigrationView, request: string | null = null): Promise<Migration> {
+    const migration = this.addUnsaved(view, request);
     await migration.persist();
     return migration;
   }
 
   /** As {@link add}, for a caller that cannot wait. */
-  addUnsaved(view: MigrationView): Migration {
-    const migration = new Migration(view, this.directory);
+  addUnsaved(view: MigrationView, request: string | null = null): Migration {
+    const migration = this.#migration({ view, request });
     this.#byId.set(view.id, migration);
     this.#forgetOldest();
     return migration;
@@ -88,12 +96,16 @@ export class MigrationStore {
     await rm(join(this.directory, `${migration.view.id}.json`), { force: true });
   }
 
+  #migration(stored: StoredMigration): Migration {
+    return new Migration(stored, this.directory, this.#ownership);
+  }
+
   #forgetOldest(): void {
     const ended = [...this.#byId.values()].filter(({ view }) => view.endedAt !== null);
     for (const { view } of ended.slice(0, Math.max(0, ended.length - LISTED))) this.#byId.delete(view.id);
   }
 
-  async #read(path: string): Promise<MigrationView | null> {
+  async #read(path: string): Promise<StoredMigration | null> {
     try {
       return decodeMigration(await readFile(path, 'utf8'));
     } catch (err) {
@@ -116,5 +128,7 @@ export function newMigrationView(
     error: null,
     startedAt: new Date().toISOString(),
     endedAt: null,
+    ownership: null,
+    doubt: null,
   };
 }

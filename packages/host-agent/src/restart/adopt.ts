@@ -153,7 +153,7 @@ async function waitForWord(
 
 /** `moved`: the guest runs elsewhere; `torn-down`: an arrival that never became ready. */
 async function remove(
-  { driver, journal, registry, outgoing }: AdoptionOptions,
+  { driver, journal, outgoing, incoming }: AdoptionOptions,
   instance: Instance,
   migration: Migration | undefined,
   kind: 'moved' | 'torn-down',
@@ -169,8 +169,7 @@ async function remove(
   const part = instance.snapshot.migration;
   const entry = part && journal.find(part.role, part.id);
   if (entry) await journal.write({ ...entry, state: 'aborted' });
-  await instance.removeFiles();
-  registry.forget(instance);
+  await incoming.remove(instance);
   await endView(migration, 'failed', interrupted(instance));
 }
 

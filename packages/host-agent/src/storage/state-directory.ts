@@ -9,6 +9,7 @@
  * instances/<id>/serial.log      console log, written by the VMM
  * migrations/<id>.json           the view with its report, kept for good
  * migrations/<id>.serial.log     console log of an instance that left with that migration
+ * vmms/<id>.json                 last state of a VMM that ended, until a control plane has it
  * ```
  */
 import { randomUUID } from 'node:crypto';
@@ -36,7 +37,7 @@ export class StateDirectory {
   static async open(path: string): Promise<StateDirectory> {
     let lock: FileHandle | undefined;
     try {
-      for (const part of ['', 'journal', 'instances', 'migrations']) {
+      for (const part of ['', 'journal', 'instances', 'migrations', 'vmms']) {
         await mkdir(join(path, part), { recursive: true, mode: 0o700 });
       }
       lock = await open(join(path, 'agent.lock'), 'a', 0o600);
@@ -70,6 +71,10 @@ export class StateDirectory {
 
   get migrations(): string {
     return join(this.path, 'migrations');
+  }
+
+  get vmms(): string {
+    return join(this.path, 'vmms');
   }
 
   /** Whether an instance was ever recorded here and not removed again. */

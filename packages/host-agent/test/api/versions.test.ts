@@ -37,7 +37,7 @@ const vsock = { vsock0: { kind: 'vsock', cid: 7 } } as const;
 describe('a request that names', () => {
   it('a version is answered in it, and is told so', async () => {
     const test = await startTestAgent();
-    for (const version of ['1.0.0', '2.0.0']) {
+    for (const version of ['1.0.0', '2.0.0', '3.0.0']) {
       expect(await ask(test, version, '/host')).toMatchObject({ status: 200, served: version });
     }
   });
@@ -56,7 +56,7 @@ describe('a request that names', () => {
       expect(status).toBe(400);
       expect(document.error).toMatchObject({
         code: 'api-version-unknown',
-        message: expect.stringMatching(/"9\.0\.0".*1\.0\.0, 2\.0\.0/),
+        message: expect.stringMatching(/"9\.0\.0".*1\.0\.0, 2\.0\.0, 3\.0\.0/),
       });
     }
     const created = await ask(test, '9.0.0', '/instances', { spec: spec('a') });
@@ -225,7 +225,9 @@ describe('API 1.0.0', () => {
       writeFileSync(file, JSON.stringify({ ...view, report: stored }));
     });
     expect(await test.client.getMigration(view.id)).toEqual(view);
-    const old = { ...view, report };
+    const { ownership, doubt, ...second } = view;
+    expect((await ask(test, '2.0.0', `/migrations/${view.id}`)).document).toEqual(second);
+    const old = { ...second, report };
     expect((await ask(test, '1.0.0', `/migrations/${view.id}`)).document).toEqual(old);
     expect(migrationViewV1.parse(old)).toEqual(old);
     expect((await ask(test, '1.0.0', '/migrations')).document).toEqual({ items: [old] });

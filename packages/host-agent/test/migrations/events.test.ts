@@ -18,7 +18,7 @@ function migration(): Migration {
     peer: 'south:7701',
     phase: 'rounds',
   });
-  return new Migration(view, temporaryDirectory());
+  return new Migration({ view, request: null }, temporaryDirectory());
 }
 
 function progress(round: number): MigrationProgress {

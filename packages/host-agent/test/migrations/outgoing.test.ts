@@ -76,6 +76,57 @@ describe('a migration over the API', () => {
     expect((await test.client.cancelMigration(again.id)).state).toBe('cancelled');
   });
 
+  it('asked for again under its own id is the same one, whatever became of it', async () => {
+    const test = await startTestAgent();
+    const { id: instanceId } = await test.client.createInstance({ spec: spec('web-1'), start: true });
+    const destination = await silentPeer();
+    const id = '6f1c2f0a-5b8e-4c1d-9a77-0d2a4b6c8e10';
+    const request = { id, instance: 'web-1', destination, settings: { verify: true } };
+    const twice = await Promise.all([
+      test.client.startMigration(request),
+      test.client.startMigration(request),
+    ]);
+    expect(twice.map((view) => [view.id, view.state])).toEqual([
+      [id, 'running'],
+      [id, 'running'],
+    ]);
+    expect((await test.client.startMigration({ ...request, instance: instanceId })).id).toBe(id);
+    const cancelled = await test.client.cancelMigration(id);
+    expect(cancelled.ownership).toEqual({ state: 'aborted', epoch: '1' });
+    expect(await test.client.startMigration(request)).toEqual(cancelled);
+    await test.restart();
+    expect(await test.client.startMigration(request)).toEqual(cancelled);
+    expect(await test.client.listMigrations()).toHaveLength(1);
+    expect(await test.client.getOwnership(id)).toEqual({
+      source: { instanceId, state: 'aborted', epoch: '1' },
+      destination: null,
+    });
+  });
+
+  it('is refused under the id of another one, and a refused request leaves its id free', async () => {
+    const test = await startTestAgent();
+    await test.client.createInstance({ spec: spec('web-1'), start: true });
+    await test.client.createInstance({ spec: spec('web-2') });
+    const destination = await silentPeer();
+    const id = '6f1c2f0a-5b8e-4c1d-9a77-0d2a4b6c8e10';
+    const request = { id, instance: 'web-1', destination, settings: {} };
+    await expect(test.client.startMigration({ ...request, instance: 'web-2' })).rejects.toMatchObject({
+      code: 'instance-not-running',
+    });
+    await test.client.startMigration(request);
+    for (const other of [
+      { ...request, instance: 'web-2' },
+      { ...request, settings: { verify: true } },
+      { ...request, destination: { ...destination, port: 9 } },
+    ]) {
+      await expect(test.client.startMigration(other)).rejects.toMatchObject({
+        code: 'migration-id-taken',
+        status: 409,
+      });
+    }
+    await test.client.cancelMigration(id);
+  });
+
   it('gives the destination its own backends, and keeps those of the spec here', async () => {
     const [north, south] = [await startTestAgent(), await startTestAgent({ name: 'south' })];
     const disk = { kind: 'file-storage', path: '/north/disk0', format: 'raw' } as const;

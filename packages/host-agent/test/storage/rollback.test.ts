@@ -82,13 +82,13 @@ describe('what this release stores', () => {
   it('of a migration is what release 0.1 reads, unless its report says more', () => {
     const plain = { ...REPORT, deviceStates: { 'qemu-stream': 1 } };
     for (const report of [null, plain]) {
-      const text = encodeMigration({ ...view, report });
+      const text = encodeMigration({ view: { ...view, report }, request: null });
       expect(migrationViewV1.parse(JSON.parse(text)).state).toBe('completed');
-      expect(decodeMigration(text)).toEqual({ ...view, report });
+      expect(decodeMigration(text)).toEqual({ view: { ...view, report }, request: null });
     }
-    const text = encodeMigration({ ...view, report: REPORT });
+    const text = encodeMigration({ view: { ...view, report: REPORT }, request: 'digest' });
     expect(JSON.parse(text).report).toMatchObject({ schema: 'drover.migration-report', version: 2 });
-    expect(decodeMigration(text)).toEqual({ ...view, report: REPORT });
+    expect(decodeMigration(text)).toEqual({ view: { ...view, report: REPORT }, request: 'digest' });
   });
 
   it('of a migration in a version that it does not know is not read', () => {

@@ -98,6 +98,10 @@ export class FakeDriver implements VmmDriver {
     if (this.host.failCpu) throw this.host.failCpu;
   }
 
+  async obstacles(): Promise<readonly unknown[]> {
+    return this.host.failCheck ? [this.host.failCheck] : [];
+  }
+
   async launch(request: LaunchRequest): Promise<Vmm> {
     this.host.launches += 1;
     this.host.launched = request.spec;

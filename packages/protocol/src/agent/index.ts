@@ -7,5 +7,6 @@ export { type AgentEndpointName, type AgentPathParameters, agentPath, routePatte
 export * from './v1.js';
 export * from './v1-and-v2.js';
 export * from './v2.js';
+export * from './v2-and-v3.js';
 export * from './v3.js';
 export * from './versions.js';

@@ -6,9 +6,15 @@
  */
 import { componentIdV1, componentV3, hostV3, migrationStateV1, vmmStateV2 } from '@drover/types';
 import { z } from 'zod';
-import type { Endpoints } from '../endpoint.js';
+import type { ApiVersion, Endpoints } from '../endpoint.js';
 import { specEnvelopeV1, stopInstanceBodyV1 } from './v1.js';
-import { agentEndpointsV2, migrationEventV2, migrationViewV2, startMigrationBodyV2 } from './v2.js';
+import {
+  agentApiV2,
+  agentEndpointsV2,
+  migrationEventV2,
+  migrationViewV2,
+  startMigrationBodyV2,
+} from './v2.js';
 
 const decimal = z.string().regex(/^(0|[1-9][0-9]{0,19})$/);
 
@@ -119,6 +125,8 @@ export const preflightBodyV3 = z.discriminatedUnion('role', [
     backends: z.record(componentIdV1, componentV3).default({}),
     /** Exact machine type of the running VMM; null where it is not known. */
     machineType: z.string().nullable().default(null),
+    /** Of the VMM that runs it, which counts where a machine type is another in every release; null where it is not known. */
+    vmmVersion: z.string().nullable().default(null),
     accelerator: z.enum(['kvm', 'tcg']).nullable().default(null),
   }),
 ]);
@@ -209,3 +217,27 @@ export type OwnershipV3 = z.output<typeof ownershipV3>;
 export type ResolveMigrationBodyV3 = z.output<typeof resolveMigrationBodyV3>;
 export type PreflightFindingV3 = z.output<typeof preflightFindingV3>;
 export type PreflightBodyV3 = z.output<typeof preflightBodyV3>;
+
+export const agentApiV3 = {
+  version: '3.0.0',
+  endpoints: agentEndpointsV3,
+  components: {
+    requests: {
+      ...agentApiV2.components.requests,
+      StopInstance: stopInstanceBodyV3,
+      StartMigration: startMigrationBodyV3,
+      ResolveMigration: resolveMigrationBodyV3,
+    },
+    answers: {
+      ...agentApiV2.components.answers,
+      Host: hostV3,
+      Vmm: vmmViewV3,
+      Migration: migrationViewV3,
+      MigrationEvent: migrationEventV3,
+      Doubt: doubtV3,
+      Ownership: ownershipV3,
+      OwnershipEntry: ownershipEntryV3,
+      PreflightFinding: preflightFindingV3,
+    },
+  },
+} as const satisfies ApiVersion;
