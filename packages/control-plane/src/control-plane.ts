@@ -157,7 +157,8 @@ async function open(
   };
 }
 
-function assemble(
+/** Everything that an open database is worked with, at rest. */
+export function assemble(
   options: CompleteOptions,
   database: Database,
   logger: Logger,

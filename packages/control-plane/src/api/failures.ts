@@ -16,6 +16,9 @@ const RETRY_AFTER: Readonly<Record<string, number>> = {
   'control-plane-stopping': 5,
 };
 
+/** What PostgreSQL answers to a NUL in text: character_not_in_repertoire, untranslatable_character. */
+const UNSTORABLE: ReadonlySet<string> = new Set(['22021', '22P05']);
+
 export function toFailure(thrown: unknown): Failure {
   const error = fromHttp(thrown) ?? thrown;
   const status = error instanceof DroverError ? error.status : 500;
@@ -31,6 +34,13 @@ function fromHttp(thrown: unknown): DroverError | null {
     return controlPlaneErrors.error(
       'request-too-large',
       'The request body is larger than 1 MiB; send a smaller one.',
+    );
+  }
+  if (code !== undefined && UNSTORABLE.has(code)) {
+    return controlPlaneErrors.error(
+      'request-invalid',
+      'The request has a character that no name or label can have (a NUL).',
+      thrown,
     );
   }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {

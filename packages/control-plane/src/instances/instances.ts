@@ -44,10 +44,14 @@ export class Instances {
     const spec = readInstanceSpec(request.spec);
     const id = (request.id ?? randomUUID()).toLowerCase();
     const row = rowOf(id, spec, request);
+    const write = () =>
+      this.#changeLog.transaction((transaction, changes) => insert(transaction, changes, row, spec, request));
     try {
-      await this.#changeLog.transaction((transaction, changes) =>
-        insert(transaction, changes, row, spec, request),
-      );
+      // Where another request was faster, what it made is there now: the same instance, or another of the name.
+      await write().catch((thrown: unknown) => {
+        if (!isUniqueViolation(thrown)) throw thrown;
+        return write();
+      });
     } catch (thrown) {
       throw isUniqueViolation(thrown) ? nameTaken(spec.name) : thrown;
     }

@@ -15,8 +15,8 @@ const UNKNOWN: ReadonlyArray<readonly [what: string, pattern: RegExp]> = [
   ['a LISTEN-like extension', /\bcreate\s+extension\b/i],
 ];
 
-/** Every how many transactions, and statements outside of one, one is answered 40001. */
-const RETRY_EVERY = 3;
+/** The part of transactions, and of statements outside of one, that is answered 40001. */
+const CONFLICTS = 0.2;
 
 export function likeCockroach(dialect: Dialect): Dialect {
   return {
@@ -28,12 +28,14 @@ export function likeCockroach(dialect: Dialect): Dialect {
 }
 
 function strict(driver: Driver): Driver {
-  let begun = 0;
-  /** In which of its statements the next piece of work fails; null for none. */
-  const fate = (): number | null => {
-    begun += 1;
-    return begun % RETRY_EVERY === 0 ? begun % 4 : null;
+  // The same sequence in every run (a linear congruence, numbers of Numerical Recipes).
+  let seed = 1;
+  const chance = () => {
+    seed = (seed * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return seed / 2 ** 32;
   };
+  /** In which of its statements the next piece of work fails; null for none. */
+  const fate = (): number | null => (chance() < CONFLICTS ? Math.floor(chance() * 4) : null);
   const made = new WeakMap<DatabaseConnection, StrictConnection>();
   const own = (connection: DatabaseConnection) => connection as StrictConnection;
   return {
