@@ -19,6 +19,7 @@ import {
 } from '@drover/vmm';
 import type { Logger } from 'pino';
 import { startApiServer } from './api/server.js';
+import { ControlPlaneReporting, urlFromOutside } from './control-plane/reporting.js';
 import { hostAgentErrors } from './errors.js';
 import { InstanceLifecycle } from './instances/lifecycle.js';
 import { InstanceRegistry } from './instances/registry.js';
@@ -115,18 +116,27 @@ async function open(
   });
   undo.push(() => journal.close());
   if (journal.wasTorn) logger.warn('the last line of the ownership journal was torn by a crash and is cut');
-  const registry = new InstanceRegistry(state.instances, logger);
+  const reporting =
+    options.controlPlane &&
+    new ControlPlaneReporting({
+      ...options.controlPlane,
+      logger,
+      stateOf: (vmmId) => registry.withVmm(vmmId)?.view().state ?? endedVmms.get(vmmId)?.state,
+    });
+  undo.push(() => reporting?.close());
+  const ring = (vmmId: string): void => reporting?.ring(vmmId);
+  const registry = new InstanceRegistry(state.instances, logger, ring);
   await registry.load();
   const store = new MigrationStore(state.migrations, logger, ({ role, id }) => {
     const entry = journal.find(role, id);
     return entry && { state: entry.state, epoch: String(entry.epoch) };
   });
   await store.load();
-  const endedVmms = new EndedVmms({
+  const endedVmms: EndedVmms = new EndedVmms({
     directory: state.vmms,
-    kept: false,
+    kept: reporting !== undefined,
     logger,
-    onEnded: () => undefined,
+    onEnded: ring,
   });
   await endedVmms.load(({ state: { vmmId } }) => registry.withVmm(vmmId) !== undefined);
 
@@ -226,6 +236,13 @@ async function open(
     },
   };
   const api = await startApiServer(agent, { ...options.listen, heartbeatMs: options.heartbeatMs });
+  const { host } = options.listen;
+  const wildcard = host === '0.0.0.0' || host === '::';
+  reporting?.start({
+    hostId: state.hostId,
+    name,
+    url: wildcard ? urlFromOutside(api.url, advertised(options.listen)) : api.url,
+  });
   logger.info({ url: api.url, peer, hostId: state.hostId }, 'host agent ready');
 
   undo.push(() => api.close(options.shutdownTimeoutMs));
@@ -266,7 +283,7 @@ async function within(timeoutMs: number, work: readonly Promise<unknown>[]): Pro
 }
 
 /** The host that peers are told; for a wildcard address the first of this machine's own that is not its loopback. */
-function advertised({ host, advertise }: CompleteOptions['peerListen']): string {
+function advertised({ host, advertise }: { host: string; advertise?: string | undefined }): string {
   if (advertise !== undefined) return advertise;
   if (host !== '0.0.0.0' && host !== '::') return host;
   const outward = Object.values(networkInterfaces())

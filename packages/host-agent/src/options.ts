@@ -2,6 +2,7 @@
 import { isAbsolute } from 'node:path';
 import { checkShape } from '@drover/types';
 import { z } from 'zod';
+import { controlPlaneSchema } from './control-plane/reporting.js';
 import { hostAgentErrors } from './errors.js';
 import { waitLimitsSchema } from './peers/limits.js';
 
@@ -36,6 +37,8 @@ export const hostAgentOptionsSchema = z.strictObject({
   limits: waitLimitsSchema.prefault({}),
   /** Between signs of life on an event stream, ms. */
   heartbeatMs: ms.default(10_000),
+  /** Whom this host reports to; none: it is on its own, and keeps no last states of VMMs that ended. */
+  controlPlane: controlPlaneSchema.optional(),
 });
 
 /** As given; defaults may be left out. */
