@@ -15,6 +15,8 @@ export interface Script {
   readonly fails?: { readonly code: string; readonly retryable: boolean };
   /** The source hangs behind the handover until the destination is asked for; for doubt. */
   readonly sourceSilentAfterHandover?: boolean;
+  /** The first request to begin is carried out and its answer lost. */
+  readonly startAnswerLost?: boolean;
   /** Looks that the rounds take. */
   readonly rounds?: number;
   /** What a preflight finds at the source. */
@@ -58,6 +60,9 @@ export class ModelFleet implements AgentDirectory {
   readonly scripts = new Map<string, Script>();
   /** Every migration that truly began, in order: its id and instance. */
   readonly begun: { readonly id: string; readonly instanceId: string }[] = [];
+  /** Requests to begin that were answered. */
+  readonly requests: StartMigrationBody[] = [];
+  readonly #lost = new Set<string>();
   /** Broken rules, as sentences. */
   readonly violations: string[] = [];
 
@@ -112,7 +117,16 @@ export class ModelFleet implements AgentDirectory {
           if (host.old) throw tooOld();
           return body.role === 'source' ? (this.scripts.get(body.instance)?.blockers ?? []) : [];
         }),
-      startMigration: (body) => reached(() => this.#start(host, body)),
+      startMigration: (body) =>
+        reached(() => {
+          const view = this.#start(host, body);
+          const lost = this.scripts.get(body.instance)?.startAnswerLost && !this.#lost.has(body.instance);
+          this.#lost.add(body.instance);
+          if (lost)
+            throw error('agent-timeout', 504, true, `The agent of ${host.name} did not answer in time.`);
+          this.requests.push(body);
+          return view;
+        }),
       listMigrations: () =>
         reached(() => [...host.migrations.values()].map((each) => each.view).toReversed()),
       getMigration: (id) =>
