@@ -1,5 +1,8 @@
+import { createServer } from 'node:http';
+import { type AddressInfo, createConnection } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { footprint } from '../bench/machine/footprint.mjs';
 import type { Hop } from '../bench/machine/pair.mjs';
 import { readMachineSettings } from '../bench/machine/settings.mjs';
 import { SETTLED_AFTER, summariseHops } from '../bench/machine/summary.mjs';
@@ -119,6 +122,25 @@ describe('the bench of machines', () => {
     const symmetric = trend([10, 12, 10, 12, 11, 12, 10, 12, 10]);
     expect(symmetric?.perHop).toBeCloseTo(0, 9);
     expect(symmetric?.error).toBeGreaterThan(0);
+  });
+
+  it('counts what a process holds, without the connections of those who ask it', async () => {
+    const server = createServer((_, answer) => answer.end('ok'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const client = createConnection(Number(new URL(url).port), '127.0.0.1');
+    try {
+      const before = footprint(process.pid, url);
+      expect(before.threads).toBeGreaterThan(1);
+      expect(before.residentKiB).toBeGreaterThan(10_000);
+      await new Promise<void>((resolve) => client.once('connect', resolve));
+      await expect.poll(() => footprint(process.pid).descriptors).toBe(before.descriptors + 2);
+      // The server's end is left out, the client's is this process's own.
+      expect(footprint(process.pid, url).descriptors).toBe(before.descriptors + 1);
+    } finally {
+      client.destroy();
+      server.close();
+    }
   });
 
   it('says nothing of a slope of fewer than three points', () => {

@@ -310,6 +310,8 @@ export class Session {
     if (this.#over) return;
     this.#over = true;
     this.#reception?.release();
+    // A session answers for long after; what it received with is of no use any more.
+    this.#reception = null;
     this.host.ended(this.identity.migrationId, ending);
   }
 

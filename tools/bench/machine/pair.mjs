@@ -141,8 +141,8 @@ export class Pair {
       lastRoundPages: report.rounds.at(-1)?.pages ?? 0,
       wrong: wrong.length === 0 ? null : wrong.join(', '),
       footprints: {
-        a: footprint(a.pid),
-        b: footprint(b.pid),
+        a: footprint(a.pid, a.url),
+        b: footprint(b.pid, b.url),
         machine: footprint(state.pid ?? 0),
       },
     };
