@@ -36,6 +36,8 @@ function describe(event: FleetEvent): string {
     }
     case 'drain':
       return `${event.drain.hostName}: ${event.drain.state}, ${describeCounts(event.drain)}`;
+    case 'gone':
+      return `the ${event.what} ${event.name} is there no more`;
     case 'gap':
       return 'events are missing here; read the lists again';
   }
