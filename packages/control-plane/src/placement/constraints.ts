@@ -75,7 +75,10 @@ function hasLabels(wish: PlacementWish, host: PlacementHost): Finding | null {
   );
 }
 
-function keepsApart(wish: PlacementWish, host: PlacementHost): Finding | null {
+export function keepsApart(
+  wish: Pick<PlacementWish, 'name' | 'instanceId' | 'antiAffinity'>,
+  host: Pick<PlacementHost, 'name' | 'groups'>,
+): Finding | null {
   if (wish.antiAffinity === null) return null;
   const others = groupOn(host, wish.antiAffinity).filter((id) => id !== wish.instanceId);
   if (others.length === 0) return null;

@@ -107,6 +107,6 @@ function withMember(
 }
 
 /** The instances of a group on a host; `hasOwn`, because a group may be called "constructor". */
-export function groupOn(host: PlacementHost, group: string): readonly string[] {
+export function groupOn(host: Pick<PlacementHost, 'groups'>, group: string): readonly string[] {
   return Object.hasOwn(host.groups, group) ? (host.groups[group] ?? []) : [];
 }

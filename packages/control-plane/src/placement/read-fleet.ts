@@ -58,7 +58,7 @@ export async function readUse(
 }
 
 /** By host id, of every anti-affinity group the instances there. */
-async function readGroups(
+export async function readGroups(
   db: Queries,
   hostIds: readonly string[] | null,
 ): Promise<ReadonlyMap<string, Record<string, string[]>>> {

@@ -5,8 +5,8 @@
 import type { Transaction } from 'kysely';
 import type { Finding } from '../preflight/finding.js';
 import type { Schema } from '../store/schema.js';
-import { findRoom } from './constraints.js';
-import { type PlacementOptions, readUse, roomOf } from './read-fleet.js';
+import { findRoom, keepsApart } from './constraints.js';
+import { type PlacementOptions, readGroups, readUse, roomOf } from './read-fleet.js';
 
 export interface RoomRequest {
   /** Of the migration, or of the instance that is being made. */
@@ -16,6 +16,8 @@ export interface RoomRequest {
     readonly name: string;
     readonly cpus: number;
     readonly memoryBytes: number;
+    /** Its anti-affinity group, where that is to be kept here as well; two that were judged at once may have chosen the same host. */
+    readonly antiAffinity?: string | null;
   };
   readonly hostId: string;
 }
@@ -32,7 +34,7 @@ export async function holdTurn(transaction: Transaction<Schema>): Promise<void> 
 
 /**
  * Promises room. Asking again for the same id changes nothing. Resolves with what speaks against it: `host-takes-no-guests`,
- * `host-full`; null where the room is reserved.
+ * `host-full`, `anti-affinity-kept`; null where the room is reserved.
  */
 export async function reserveRoom(
   transaction: Transaction<Schema>,
@@ -62,6 +64,18 @@ export async function reserveRoom(
     },
   );
   if (finding !== null) return finding;
+  const group = instance.antiAffinity ?? null;
+  if (group !== null) {
+    const there = (await readGroups(transaction, [hostId])).get(hostId) ?? {};
+    const kept = keepsApart(
+      { name: instance.name, instanceId: instance.id, antiAffinity: group },
+      {
+        name: host?.name ?? hostId,
+        groups: there,
+      },
+    );
+    if (kept !== null) return kept;
+  }
   await transaction
     .insertInto('reservations')
     .values({

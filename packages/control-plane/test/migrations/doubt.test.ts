@@ -228,4 +228,20 @@ describe('places for migrations', () => {
     await requestCancel(set.database, first);
     await set.replica.finish();
   });
+
+  it('are not given beside another instance of the same group, though both were judged before either had one', async () => {
+    const set = await stage();
+    const west = await addHost(set.database, set.fleet, 'west');
+    const group = { antiAffinity: 'web' };
+    const one = await addInstance(set.database, set.fleet, set.north, group);
+    const two = await addInstance(set.database, set.fleet, set.south, group);
+    const ids = [await migrate(set.replica, one, west), await migrate(set.replica, two, west)];
+    const other = new Replica({ database: set.database, fleet: set.fleet });
+    const both = await Promise.all(ids.map((id) => read(set.database, id)));
+    expect(both.map(({ state }) => state)).toEqual(['waiting', 'waiting']);
+    await Promise.all([set.replica.finish(), other.finish()]);
+    const ended = await Promise.all(ids.map((id) => read(set.database, id)));
+    expect(ended.map(({ state }) => state).toSorted()).toEqual(['completed', 'failed']);
+    expect(ended.find(({ state }) => state === 'failed')?.error?.code).toBe('anti-affinity-kept');
+  });
 });

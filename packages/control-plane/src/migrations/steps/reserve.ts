@@ -29,7 +29,7 @@ export const reserve: Step = async ({ migration, options, placement }) => ({
     await holdTurn(transaction);
     const instance = await transaction
       .selectFrom('instances')
-      .select(['id', 'name', 'cpus', 'memory_bytes'])
+      .select(['id', 'name', 'cpus', 'memory_bytes', 'anti_affinity'])
       .where('id', '=', migration.instanceId)
       .executeTakeFirst();
     if (instance === undefined) return gone();
@@ -50,6 +50,7 @@ export const reserve: Step = async ({ migration, options, placement }) => ({
             name: instance.name,
             cpus: instance.cpus,
             memoryBytes: Number(instance.memory_bytes),
+            antiAffinity: instance.anti_affinity,
           },
           hostId,
         },
