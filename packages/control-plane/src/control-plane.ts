@@ -24,6 +24,7 @@ import { Instances } from './instances/instances.js';
 import { Reconciler } from './instances/reconciler.js';
 import { poolAgents } from './migrations/agents.js';
 import { Migrations } from './migrations/migrations.js';
+import { ReplicaMetrics } from './operations/metrics.js';
 import { type CompleteOptions, type ControlPlaneOptions, completeOptions } from './options.js';
 import { FleetReader } from './placement/read-fleet.js';
 import { Preflights } from './preflight/preflights.js';
@@ -72,6 +73,7 @@ export interface ControlPlaneParts {
   readonly loss: HostLoss;
   readonly index: VmmIndex;
   readonly counters: StateCounters;
+  readonly metrics: ReplicaMetrics;
   readonly writer: StateWriter;
   readonly refresher: Refresher;
   readonly doorbells: Doorbells;
@@ -128,6 +130,7 @@ async function open(
   const stopping = new AbortController();
   const parts = assemble(options, database, logger, stopping.signal);
   await noteReplica(database, parts.replicaId);
+  undo.push(() => parts.metrics.close());
   undo.push(() => stopping.abort());
   const { feed, directory, index } = parts;
   await feed.start();
@@ -207,6 +210,14 @@ export function assemble(
     workers: options.agents.overall,
   });
   const instances = new Instances(database, changeLog, reconciler);
+  const metrics = new ReplicaMetrics({
+    counters,
+    hostStates: () => directory.list().map(({ state }) => state),
+    vmms: () => index.size,
+    refreshQueue: () => refresher.depth,
+    unknownRings: () => doorbells.unknown,
+    agentLoad: () => agents.load,
+  });
   const sagaAgents = poolAgents(agents, directory);
   const fleet = new FleetReader(options.placement);
   const preflights = new Preflights(database, fleet, sagaAgents);
@@ -233,6 +244,12 @@ export function assemble(
     options: options.migrations,
     placement: options.placement,
     drainGoesOn: () => drains.kick(),
+    recorded: ({ state, createdAt, report }) =>
+      metrics.migrationEnded({
+        outcome: state,
+        seconds: (Date.now() - createdAt.getTime()) / 1000,
+        report,
+      }),
     logger,
   });
   const views = subjectViews(database, migrations, drains);
@@ -253,6 +270,7 @@ export function assemble(
     loss,
     index,
     counters,
+    metrics,
     writer,
     refresher,
     doorbells,

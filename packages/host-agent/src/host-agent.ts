@@ -29,6 +29,7 @@ import type { Holds } from './migrations/holds.js';
 import { IncomingMigrations } from './migrations/incoming.js';
 import { OutgoingMigrations } from './migrations/outgoing.js';
 import { MigrationStore } from './migrations/store.js';
+import { AgentMetrics } from './operations/metrics.js';
 import { type CompleteOptions, completeOptions, type HostAgentOptions } from './options.js';
 import { BulkRoutes } from './peers/bulk-routes.js';
 import { channelSettings, destinationDeadlines, sourceDeadlines } from './peers/limits.js';
@@ -75,6 +76,7 @@ export interface AgentParts {
   readonly journal: OwnershipJournal;
   readonly driver: VmmDrivers;
   readonly endedVmms: EndedVmms;
+  readonly metrics: AgentMetrics;
   readonly logger: Logger;
   /** Errors: `agent-stopping`. */
   refuseWhenStopping(): void;
@@ -127,10 +129,22 @@ async function open(
   const ring = (vmmId: string): void => reporting?.ring(vmmId);
   const registry = new InstanceRegistry(state.instances, logger, ring);
   await registry.load();
-  const store = new MigrationStore(state.migrations, logger, ({ role, id }) => {
-    const entry = journal.find(role, id);
-    return entry && { state: entry.state, epoch: String(entry.epoch) };
+  const metrics: AgentMetrics = new AgentMetrics({
+    lives: () => registry.list().map(({ snapshot }) => snapshot.life),
+    migrations: () => store.list(),
+    unacknowledgedVmms: () => endedVmms.list().length,
+    reporting: () => reporting,
   });
+  undo.push(() => metrics.close());
+  const store: MigrationStore = new MigrationStore(
+    state.migrations,
+    logger,
+    ({ role, id }) => {
+      const entry = journal.find(role, id);
+      return entry && { state: entry.state, epoch: String(entry.epoch) };
+    },
+    (view) => metrics.migrationEnded(view),
+  );
   await store.load();
   const endedVmms: EndedVmms = new EndedVmms({
     directory: state.vmms,
@@ -226,6 +240,7 @@ async function open(
     peer,
     drivers,
     driver,
+    metrics,
     outgoing,
     refuseWhenStopping() {
       if (!shutdown.aborted) return;

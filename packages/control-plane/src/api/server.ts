@@ -133,6 +133,9 @@ function unversionedRoutes(app: Pick<FastifyInstance, 'get'>, parts: ControlPlan
     });
     return { status: 'ready' };
   });
+  app.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await parts.metrics.text()),
+  );
 }
 
 function documentRoutes(

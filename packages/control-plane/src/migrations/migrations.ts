@@ -15,6 +15,7 @@ import { isUuid } from '../store/uuid.js';
 import type { AgentDirectory } from './agents.js';
 import { createMigration } from './create.js';
 import type { MigrationOptions } from './options.js';
+import type { MigrationRecord } from './records.js';
 import { readMigration } from './records.js';
 import { type Resolution, resolveMigration } from './resolve.js';
 import { MigrationSaga } from './saga.js';
@@ -33,6 +34,8 @@ export interface MigrationsOptions {
   /** A migration of a drain has ended. */
   readonly drainGoesOn: () => void;
   readonly logger: Logger;
+  /** Of each migration whose end this replica has recorded. */
+  readonly recorded?: (migration: MigrationRecord) => void;
 }
 
 export interface MigrationRequest {
@@ -62,6 +65,7 @@ export class Migrations {
       load: () => this.#load,
       ended: (migration) => {
         this.#runner.kick();
+        options.recorded?.(migration);
         if (migration.drainId !== null) options.drainGoesOn();
       },
     });

@@ -74,8 +74,8 @@ export class MigrationSaga {
         const inMs = await this.#run(claim, migration, action.step, signal);
         if (inMs !== null) return inMs;
       } else if (action.kind === 'end') {
-        await this.#end(claim, migration, action);
-        this.#options.ended?.(migration);
+        const state = await this.#end(claim, migration, action);
+        this.#options.ended?.({ ...migration, state });
         return 0;
       } else await this.#back(claim, migration, action);
     }
@@ -158,7 +158,7 @@ export class MigrationSaga {
     claim: Claim,
     migration: MigrationRecord,
     { outcome }: Extract<NextAction, { kind: 'end' }>,
-  ): Promise<void> {
+  ): Promise<MigrationRecord['state']> {
     const failed = Object.values(migration.steps).find(({ state }) => state === 'failed');
     const error = outcome === 'completed' ? null : (failed?.error ?? null);
     const state = outcome === 'failed' && error?.code === CANCELLED ? 'cancelled' : outcome;
@@ -186,6 +186,7 @@ export class MigrationSaga {
       { migration: migration.id, instance: migration.instanceId, state, code: error?.code },
       'migration ended',
     );
+    return state;
   }
 
   /** One transaction, which is nothing where the claim is another's by now. Errors: `saga-claim-lost`. */

@@ -23,7 +23,6 @@ import { type ServedContract, servedContracts } from './contracts.js';
 import { EventStreams } from './event-stream.js';
 import { toFailure } from './failures.js';
 import { createHandlers, greeting, type Handlers } from './handlers.js';
-import { metricsText } from './metrics.js';
 import { namedVersion, servedVersion, versionConstraint } from './versions.js';
 
 /** Longest message that a console takes from a client, bytes. */
@@ -135,7 +134,7 @@ function unversionedRoutes(app: FastifyInstance, agent: AgentParts): void {
     return { status: 'ready' };
   });
   app.get('/metrics', async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4').send(metricsText(agent.registry, agent.store)),
+    reply.type('text/plain; version=0.0.4').send(await agent.metrics.text()),
   );
 }
 

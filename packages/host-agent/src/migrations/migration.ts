@@ -17,16 +17,23 @@ export class Migration {
   readonly request: string | null;
   readonly #path: string;
   readonly #ownership: OwnershipOf;
+  readonly #onEnded: (view: MigrationView) => void;
   readonly #cancel = new AbortController();
   #view: MigrationView;
   #writes: Promise<void> = Promise.resolve();
   #resolveEnded: () => void = () => undefined;
 
   /** `directory` is the state directory's `migrations`. */
-  constructor({ view, request }: StoredMigration, directory: string, ownership: OwnershipOf = () => null) {
+  constructor(
+    { view, request }: StoredMigration,
+    directory: string,
+    ownership: OwnershipOf = () => null,
+    onEnded: (view: MigrationView) => void = () => undefined,
+  ) {
     this.#view = Object.freeze(view);
     this.request = request;
     this.#ownership = ownership;
+    this.#onEnded = onEnded;
     this.#path = join(directory, `${view.id}.json`);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -75,6 +82,7 @@ export class Migration {
     try {
       await this.persist();
     } finally {
+      this.#onEnded(this.view);
       this.#publishEnd();
     }
   }

@@ -16,9 +16,17 @@ export class MigrationStore {
   readonly directory: string;
   readonly #logger: Logger;
   readonly #ownership: OwnershipOf;
+  readonly #onEnded: (view: MigrationView) => void;
   readonly #byId = new Map<string, Migration>();
 
-  constructor(directory: string, logger: Logger, ownership: OwnershipOf = () => null) {
+  /** `onEnded` hears of each migration that ends from now on. */
+  constructor(
+    directory: string,
+    logger: Logger,
+    ownership: OwnershipOf = () => null,
+    onEnded: (view: MigrationView) => void = () => undefined,
+  ) {
+    this.#onEnded = onEnded;
     this.directory = directory;
     this.#logger = logger;
     this.#ownership = ownership;
@@ -97,7 +105,7 @@ export class MigrationStore {
   }
 
   #migration(stored: StoredMigration): Migration {
-    return new Migration(stored, this.directory, this.#ownership);
+    return new Migration(stored, this.directory, this.#ownership, this.#onEnded);
   }
 
   #forgetOldest(): void {
