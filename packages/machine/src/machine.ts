@@ -112,7 +112,11 @@ export class Machine {
         throw new Refusal('configured-already', 'This machine has a state, or waits for one already.');
       }
       warmUp(machine);
-      this.#arrival = await StateArrival.listen(socket, (payloads) => machine.loadStateSync(payloads, clock));
+      this.#arrival = await StateArrival.listen(
+        socket,
+        encodeMachineState(machine.cpuidPayloads()),
+        (payloads) => machine.loadStateSync(payloads, clock),
+      );
       return {};
     },
     stateLoaded: async () => {

@@ -1,10 +1,13 @@
 /** A state stream over a unix socket: out of one machine, into another. */
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MachineStateReader, type StatePayload } from '@drover/protocol';
 import { Refusal } from './refusal.js';
 
 /** How long a connection stays open after its state was read, ms. */
 const CLOSE_AFTER_MS = 1_000;
+/** For each step of a rehearsal, ms; all of it takes a few. */
+const REHEARSAL_MS = 1_000;
 
 /** One outgoing state: a connection that is made ahead of time, and takes one stream. */
 export class StateDeparture {
@@ -85,9 +88,13 @@ export class StateArrival {
     payloads.catch(() => {});
   }
 
-  /** Resolves once it listens. */
+  /**
+   * Resolves once it listens. Before, `rehearsal` goes through the socket and is read like the state that is to come: what runs for the
+   * first time takes milliseconds, and then a guest stands still.
+   */
   static async listen(
     path: string,
+    rehearsal: Uint8Array,
     load: (payloads: readonly StatePayload[]) => void,
   ): Promise<StateArrival> {
     const server = createServer();
@@ -95,6 +102,7 @@ export class StateArrival {
       server.once('error', reject);
       server.listen(path, resolve);
     });
+    await rehearse(server, path, rehearsal);
     return new StateArrival(firstConnection(server).then(readStream), load);
   }
 
@@ -103,6 +111,21 @@ export class StateArrival {
     this.#loaded ??= this.#payloads.then(this.#load);
     return this.#loaded;
   }
+}
+
+/** Only time is lost where it fails. */
+async function rehearse(server: Server, path: string, state: Uint8Array): Promise<void> {
+  const read = new Promise<Socket>((resolve) => server.once('connection', resolve)).then(readStream);
+  read.catch(() => {});
+  try {
+    const departure = await StateDeparture.connect(path, REHEARSAL_MS);
+    await departure.write(state, REHEARSAL_MS);
+    await Promise.race([read, sleep(REHEARSAL_MS, undefined, { ref: false })]);
+    departure.close();
+  } catch {
+    // Whoever connects next finds the same socket.
+  }
+  server.removeAllListeners('connection');
 }
 
 /** The socket's file goes with the listening, which ends here. */
@@ -131,7 +154,7 @@ function readStream(socket: Socket): Promise<readonly StatePayload[]> {
       const read = reader.push(piece);
       if (read === null) return;
       socket.removeAllListeners('data').removeAllListeners('end');
-      // Closing it is half a millisecond of code that never ran before, and the guest stands still.
+      // Closing waits: the guest stands still.
       socket.pause();
       setTimeout(() => socket.destroy(), CLOSE_AFTER_MS).unref();
       if (read.ok) resolve(read.value);
