@@ -9,12 +9,16 @@ import { createServer, type Server, Socket } from 'node:net';
 /** What may wait for one reader, or for the first one, bytes; what is beyond that, it misses. */
 const BACKLOG_BYTES = 64 * 1024;
 
+/** Turns of the event loop in which nothing more came. */
+const QUIET_TURNS = 2;
+
 export class Console {
   readonly #port: Socket;
   readonly #log: number;
   readonly #readers = new Set<Socket>();
   /** Null from the first reader on. */
   #unseen: Buffer | null = Buffer.alloc(0);
+  #heardBytes = 0;
 
   private constructor(port: Socket, log: number, server: Server) {
     this.#port = port;
@@ -45,6 +49,20 @@ export class Console {
     }
   }
 
+  /**
+   * Resolves once what a guest that has ended said is in the log: its last words are often why, and whoever hears of its end may end this
+   * process.
+   */
+  async drained(): Promise<void> {
+    let before = -1;
+    // Each turn of the event loop reads what is there.
+    for (let quiet = 0; quiet < QUIET_TURNS; ) {
+      await new Promise((resolve) => setImmediate(resolve));
+      quiet = this.#heardBytes === before ? quiet + 1 : 0;
+      before = this.#heardBytes;
+    }
+  }
+
   #add(reader: Socket): void {
     this.#readers.add(reader);
     if (this.#unseen !== null) reader.write(this.#unseen);
@@ -57,6 +75,7 @@ export class Console {
   }
 
   #said(said: Buffer): void {
+    this.#heardBytes += said.length;
     try {
       writeSync(this.#log, said);
     } catch {

@@ -155,13 +155,14 @@ export class Machine {
     const region = { id: 'ram0', fd: this.#memoryFd, offset: 0n, sizeBytes: BigInt(memoryBytes) };
     const memory = native().openMemory([region]);
     let machine: KvmMachine | null = null;
+    let console: Console | null = null;
     try {
       const onEnd = (ending: KvmEnding): void => {
         this.#ending = ending;
-        this.onEnd(ending);
+        void (console?.drained() ?? Promise.resolve()).then(() => this.onEnd(ending));
       };
       machine = native().createKvmMachine({ memory, vcpus: cpus, tracker, onEnd });
-      const console = await Console.open(machine.takeConsole(), consoleSocket, consoleLog);
+      console = await Console.open(machine.takeConsole(), consoleSocket, consoleLog);
       return { machine, memory, console, tracker };
     } catch (error) {
       machine?.close();

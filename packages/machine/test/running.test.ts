@@ -118,11 +118,17 @@ describeMachine('a machine', () => {
   it('says when and why its guest ended, to whoever is there and to whoever comes later', async () => {
     const { machine, agent } = await startMachine();
     await agent.ask('boot', boot('check=fault', stateGuest));
+    let logAtEnd: string | null = null;
+    agent.socket.on('data', () => {
+      if (agent.endings.length > 0) logAtEnd ??= machine.log();
+    });
     await agent.ask('resume', {});
     await until('the guest fails', () => agent.endings.length > 0);
     expect(agent.endings).toEqual([
       expect.objectContaining({ kind: 'failed', registers: expect.stringMatching(/^rip=/) }),
     ]);
+    // Whoever hears of it may end the machine at once: its guest's last words are in the log by then.
+    expect(logAtEnd).toContain('STATE\n');
     const late = await machine.connect();
     expect(await late.ask('status', {})).toMatchObject({ state: 'ended', ending: { kind: 'failed' } });
     expect(await late.ask('pause', { timeoutMs: 5000 })).toEqual({ state: 'ended' });
