@@ -10,7 +10,7 @@
 import { loadAddon } from './load.js';
 
 /** The addon refuses to load when its compiled-in number differs. */
-export const CONTRACT_VERSION = 4;
+export const CONTRACT_VERSION = 5;
 
 /** Guest page size of every format here, bytes. */
 export const PAGE_SIZE = 4096;
@@ -369,6 +369,17 @@ export interface NativeAddon {
     readonly shimSocket: string;
     readonly timeoutMs: number;
   }): PagemapScanTracker;
+  /** What could run machines on this host, and why it does not; asks the devices. */
+  findHypervisors(): Array<{
+    readonly name: 'kvm' | 'bhyve';
+    readonly usable: boolean;
+    readonly why: string;
+  }>;
+  /**
+   * Whether a guest's time can stand still over a migration that comes here; `detail` is a sentence when `ok` is false, otherwise empty. Takes
+   * milliseconds. Throws as {@link kvmHost}.
+   */
+  probeStoppedClock(): { readonly ok: boolean; readonly detail: string };
   /** Throws where no machine runs here: `native-unsupported`, `native-permission`. */
   kvmHost(): KvmHost;
   /** Throws `native-unsupported`, `native-permission`, `native-limit` (more processors than the host's KVM allows). */

@@ -14,7 +14,7 @@ int clock_can_halt(void);
 /* Halts the processor for about `cycles` of the TSC, at most 50 ms. */
 void clock_halt(uint64_t cycles);
 
-/* Cycles in `us` microseconds; at most 1,000,000 µs. */
+/* Cycles in `us` microseconds. */
 uint64_t clock_cycles(uint32_t us);
 
 #endif

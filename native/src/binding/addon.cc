@@ -12,7 +12,7 @@
 namespace drover::binding {
 
 // Kept equal to CONTRACT_VERSION of index.ts.
-constexpr int kContractVersion = 4;
+constexpr int kContractVersion = 5;
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   JsThread::create(env);

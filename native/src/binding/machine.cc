@@ -1,6 +1,7 @@
 #include "binding/machine.h"
 
 #include "binding/errors.h"
+#include "binding/hypervisors.h"
 
 #if defined(__x86_64__)
 
@@ -14,6 +15,7 @@
 #include "core/kvm/cpuid.h"
 #include "core/kvm/machine.h"
 #include "core/kvm/state/machine_state.h"
+#include "core/kvm/stopped_clock.h"
 #include "core/machine/boot/image_file.h"
 
 namespace drover::binding {
@@ -483,14 +485,27 @@ Napi::Value host_object(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value stopped_clock_object(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto host = kvm::Host::open();
+  if (!host) return throw_error(env, host.error());
+  const Status stops = kvm::check_stopped_clock(host.take());
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("ok", stops.ok());
+  result.Set("detail", stops.ok() ? "" : stops.error().message);
+  return result;
+}
+
 }  // namespace
 
 void init_machine(Napi::Env env, Napi::Object exports) {
   MachineObject::define(env);
+  init_hypervisors(env, exports);
   exports.Set("createKvmMachine", Napi::Function::New(env, create_machine, "createKvmMachine"));
   exports.Set("machinePayloadKinds", Napi::Function::New(env, payload_kinds_object, "machinePayloadKinds"));
   exports.Set("missingFromHost", Napi::Function::New(env, missing_from_host_object, "missingFromHost"));
   exports.Set("hostCpu", Napi::Function::New(env, host_cpu_object, "hostCpu"));
+  exports.Set("probeStoppedClock", Napi::Function::New(env, stopped_clock_object, "probeStoppedClock"));
   exports.Set("kvmHost", Napi::Function::New(env, host_object, "kvmHost"));
 }
 
@@ -501,7 +516,9 @@ void init_machine(Napi::Env env, Napi::Object exports) {
 namespace drover::binding {
 
 void init_machine(Napi::Env env, Napi::Object exports) {
-  for (const char* name : {"createKvmMachine", "kvmHost", "hostCpu", "missingFromHost", "machinePayloadKinds"}) {
+  init_hypervisors(env, exports);
+  for (const char* name :
+       {"createKvmMachine", "kvmHost", "hostCpu", "probeStoppedClock", "missingFromHost", "machinePayloadKinds"}) {
     exports.Set(
         name, Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
           return throw_error(info.Env(), {Code::unsupported, "machines run on x86-64 alone; use the driver qemu"});

@@ -18,6 +18,13 @@ TEST(KvmMachine, RunsTheBareGuestAndAnswersItsConsole) {
   EXPECT_EQ(machine->state(), Machine::State::running);
 }
 
+TEST(KvmMachine, ShowsAllOfItsProcessorsToAnOperatingSystem) {
+  SKIP_WITHOUT_KVM();
+  TestMachine machine({.vcpus = 5});
+  machine.boot("drover-state.elf", "check=processors");
+  ASSERT_TRUE(machine.read_until("PROCESSORS 5 IOAPICS 1\n"));
+}
+
 TEST(KvmMachine, StandsStillFromPauseToResume) {
   SKIP_WITHOUT_KVM();
   TestMachine machine({});
@@ -72,6 +79,18 @@ TEST(KvmMachine, ReportsATripleFaultWithRegistersAndStops) {
   EXPECT_EQ(machine->resume().error().code, Code::closed);
   EXPECT_TRUE(machine->pause(seconds(1)).ok());
   EXPECT_EQ(machine->save().error().code, Code::closed);
+}
+
+TEST(KvmMachine, ReportsAnInstructionThatItCannotEmulateWithRegistersAndStops) {
+  SKIP_WITHOUT_KVM();
+  TestMachine machine({});
+  machine.boot("drover-state.elf", "check=emulation");
+  const auto ending = machine.wait_for_end();
+  ASSERT_TRUE(ending.has_value());
+  EXPECT_EQ(ending->kind, Ending::Kind::failed);
+  EXPECT_NE(ending->message.find("KVM"), std::string::npos) << ending->message;
+  EXPECT_NE(ending->registers.find("rip="), std::string::npos) << ending->registers;
+  EXPECT_EQ(machine->state(), Machine::State::ended);
 }
 
 TEST(KvmMachine, ReportsWhatTheGuestWroteToTheDebugExitPort) {

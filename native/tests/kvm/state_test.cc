@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "core/kvm/state/machine_state.h"
+#include "core/kvm/stopped_clock.h"
 #include "kvm/test_machine.h"
 
 namespace drover::kvm {
@@ -106,6 +107,9 @@ TEST(KvmState, LetsTimeStandStillWhereThatIsAskedFor) {
   std::this_thread::sleep_for(milliseconds(300));
   TestMachine next({.vcpus = 2});
   Status loaded = next->load(payloads, ClockMode::stopped);
+  // What the probe says beforehand is what happens.
+  const Status probed = check_stopped_clock(Host::open().take());
+  EXPECT_EQ(probed.ok(), loaded.ok()) << (probed.ok() ? "" : probed.error().message);
   if (!loaded && loaded.error().code == Code::unsupported) {
     EXPECT_NE(loaded.error().message.find("MSR 0x10 (IA32_TSC)"), std::string::npos) << loaded.error().message;
     GTEST_SKIP() << "needs a KVM that can set a guest's TSC: " << loaded.error().message;

@@ -192,6 +192,12 @@ export const vmmErrors = defineErrors({
     summary:
       "The destination's processor lacks features or registers that the guest was shown of its own; the message names them. Nothing was made there. Choose a host that has them.",
   },
+  'clock-not-stoppable': {
+    status: 409,
+    retryable: false,
+    summary:
+      "The spec asks for stopped time, and this host's KVM cannot set a guest's time stamp counter. Set clock to wall, or use a host whose KVM can.",
+  },
   'too-many-cpus': {
     status: 422,
     retryable: false,

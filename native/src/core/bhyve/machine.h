@@ -23,6 +23,7 @@
 #include "core/bhyve/state/vm_state.h"
 #include "core/bhyve/vcpu_thread.h"
 #include "core/bhyve/vm.h"
+#include "core/machine/machine.h"
 #include "core/machine/time.h"
 
 namespace drover::bhyve {
@@ -44,7 +45,7 @@ struct Ending {
   std::string registers{};  // of that processor, see describe_registers; empty unless failed
 };
 
-class Machine {
+class Machine final : public machine::Machine {
  public:
   struct Options {
     std::shared_ptr<Devices> devices = host_devices();
@@ -55,28 +56,27 @@ class Machine {
     // Once, when the guest ends by itself; on a processor's thread, which must not wait for this machine.
     std::function<void(const Ending&)> on_end;
   };
-  enum class State { made, paused, running, ended };
 
   // Errors: Vm::create's, and limit (more processors than bhyve allows).
   static Result<std::shared_ptr<Machine>> create(Options options);
-  ~Machine();
+  ~Machine() override;
 
-  State state();
+  State state() override;
   Vm& vm() { return *vm_; }
 
   // Takes back a pause that timed out, too. Errors: closed (ended), system_call.
-  Status resume();
+  Status resume() override;
   // Returns once no guest code runs and no timer of the guest goes on. Nothing to do unless running. Errors: timeout;
   // the pause stays asked for, and pause may be called again.
-  Status pause(std::chrono::milliseconds timeout);
+  Status pause(std::chrono::milliseconds timeout) override;
 
   // The whole state but memory. Errors: closed (not paused), unsupported, system_call.
-  Result<std::vector<Payload>> save();
+  Result<std::vector<Payload>> save() override;
   // Takes on a state, instead of the first resume. Errors: closed (not a fresh machine), and those of load in
   // vm_state.h. After an error the machine must be thrown away.
-  Status load(const std::vector<Payload>& payloads, machine::ClockMode mode);
+  Status load(const std::vector<Payload>& payloads, machine::ClockMode mode) override;
 
-  DirtyTracker& tracker() { return *tracker_; }
+  DirtyTracker& tracker() override { return *tracker_; }
 
  private:
   explicit Machine(Options options) : options_(std::move(options)) {}

@@ -7,6 +7,7 @@
 
 #include "core/kvm/ioctl.h"
 #include "core/kvm/uapi.h"
+#include "core/machine/boot/mp_table.h"
 
 namespace drover::kvm {
 
@@ -75,7 +76,8 @@ Status Host::ask() {
     return Error{Code::unsupported,
                  std::string("this host's KVM lacks ") + need.name + ", which a machine needs; use the driver qemu"};
   }
-  max_vcpus_ = static_cast<unsigned>(std::max(1, extension(KVM_CAP_MAX_VCPUS)));
+  // Beyond what the MP table names an operating system would not find them.
+  max_vcpus_ = std::min(static_cast<unsigned>(std::max(1, extension(KVM_CAP_MAX_VCPUS))), machine::kProcessorsMax);
   xsave_bytes_ = std::clamp(static_cast<size_t>(extension(KVM_CAP_XSAVE2)), uapi::kXsaveBytes, uapi::kXsaveBytesMax);
 
   auto run_bytes = query(fd(), DROVER_KVM_NAMED(KVM_GET_VCPU_MMAP_SIZE), 0, kHost);

@@ -23,6 +23,7 @@ using machine::kDataSelector;
 using machine::kGdtAddress;
 using machine::kGdtBytes;
 using machine::kOneMebibyte;
+using machine::write_mp_table;
 
 constexpr unsigned kSerialPorts = 8;
 constexpr uint8_t kNobody = 0xff;  // what a bus without a device reads as
@@ -120,6 +121,7 @@ Machine::State Machine::state() {
 Status Machine::boot(const Kernel& kernel) {
   std::lock_guard operation(operation_);
   if (state() != State::made) return wrong_state("was booted or loaded already");
+  if (Status written = write_mp_table(vm_->slots(), processors()); !written) return written;
   auto entry = load_kernel(vm_->slots(), kernel);
   if (!entry) return entry.error();
 
@@ -151,6 +153,16 @@ Status Machine::boot(const Kernel& kernel) {
   std::lock_guard lock(mutex_);
   state_ = State::paused;
   return success();
+}
+
+machine::Processors Machine::processors() const {
+  machine::Processors described{options_.vcpus, 0, 0};
+  for (const kvm_cpuid_entry2& entry : cpuids_[0].entries) {
+    if (entry.function != 1) continue;
+    described.signature = entry.eax;
+    described.features = entry.edx;
+  }
+  return described;
 }
 
 Status Machine::resume() {

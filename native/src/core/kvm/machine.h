@@ -25,6 +25,8 @@
 #include "core/kvm/vcpu_thread.h"
 #include "core/kvm/vm.h"
 #include "core/machine/boot/boot.h"
+#include "core/machine/boot/mp_table.h"
+#include "core/machine/machine.h"
 #include "core/machine/payload.h"
 #include "core/machine/serial_console.h"
 #include "core/machine/time.h"
@@ -49,7 +51,7 @@ struct Ending {
   std::string registers{};  // of that processor, see describe_registers; empty after debug_exit
 };
 
-class Machine {
+class Machine final : public machine::Machine {
  public:
   // I/O ports: the first serial port of a PC, on interrupt line 4, and QEMU's isa-debug-exit.
   static constexpr uint16_t kSerialPort = 0x3f8;
@@ -64,44 +66,37 @@ class Machine {
     // Once, when the guest ends by itself; on a processor's thread, which must not wait for this machine.
     std::function<void(const Ending&)> on_end;
   };
-  enum class State { made, paused, running, ended };
 
   // Errors: permission, unsupported (no KVM, or it lacks something), limit (more processors than the host's KVM
   // allows), invalid_argument, system_call.
   static Result<std::shared_ptr<Machine>> create(Options options);
-  ~Machine();
+  ~Machine() override;
 
-  State state();
+  State state() override;
   // The console's socket, once.
   Result<UniqueFd> take_console() { return console_->take_reader(); }
 
   // Puts a kernel into memory and the processors at its start; once, instead of load. Errors: invalid_argument (not a
   // kernel, does not fit), closed (not a fresh machine).
   Status boot(const Kernel& kernel);
-  // Errors: closed (never started, or ended).
-  Status resume();
-  // Returns once no guest code runs. Nothing to do while paused or ended. Errors: timeout; the pause stays asked for,
-  // and pause may be called again.
-  Status pause(std::chrono::milliseconds timeout);
-
-  // The whole state but memory. Errors: closed (not paused), system_call.
-  Result<std::vector<Payload>> save();
-  // Takes on a state; once, instead of boot. All of it is read before anything is set. Errors: invalid_argument (a
-  // payload is malformed, missing, there twice, or of no device of this machine), unsupported (a version, a feature or
-  // a register that this host lacks). After an error the machine must be thrown away.
-  Status load(const std::vector<Payload>& payloads, ClockMode mode);
+  Status resume() override;
+  Status pause(std::chrono::milliseconds timeout) override;
+  Result<std::vector<Payload>> save() override;
+  Status load(const std::vector<Payload>& payloads, ClockMode mode) override;
 
   // What the guest was promised of its processors, at any time: what another host must have to take it on.
   CpuDefinition cpu_definition();
   // The payloads of kind machine/cpuid, at any time.
   std::vector<Payload> cpuid_payloads();
 
-  // The tracker chosen when it was made. Start and stop at any time; see DirtyTracker.
-  DirtyTracker& tracker() { return *tracker_; }
+  // The one chosen when it was made.
+  DirtyTracker& tracker() override { return *tracker_; }
 
  private:
   explicit Machine(Options options);
   Status assemble();
+  // As an operating system finds them.
+  machine::Processors processors() const;
   VcpuThread::Next on_exit(Vcpu& vcpu, int failure);
   VcpuThread::Next on_port(Vcpu& vcpu);
   VcpuThread::Next fail(const Vcpu& vcpu, const std::string& what);

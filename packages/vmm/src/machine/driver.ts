@@ -26,7 +26,10 @@ export interface MachineDriverOptions {
   readonly logger: Logger;
   /** What the host's KVM can do; throws where no machine runs. Asked of the addon by default. */
   readonly kvm?: () => KvmHost;
-  /** What of a processor the host lacks. Asked of the addon by default. */
+  /** What could run machines here; asked of the addon by default, as what follows. */
+  readonly hypervisors?: NativeAddon['findHypervisors'];
+  readonly stoppedClock?: NativeAddon['probeStoppedClock'];
+  /** What of a processor the host lacks. */
   readonly missing?: NativeAddon['missingFromHost'];
   readonly tuning?: Partial<MachineTuning>;
 }
@@ -41,22 +44,26 @@ export class MachineDriver implements VmmDriver {
   readonly ramModes = ['external'] as const;
   readonly #logger: Logger;
   readonly #kvm: () => KvmHost;
+  readonly #hypervisors: NativeAddon['findHypervisors'];
+  readonly #stoppedClock: NativeAddon['probeStoppedClock'];
   readonly #missing: NativeAddon['missingFromHost'];
   readonly #tuning: MachineTuning;
 
   constructor(options: MachineDriverOptions) {
     this.#logger = options.logger.child({ driver: 'machine' });
     this.#kvm = options.kvm ?? (() => native().kvmHost());
+    this.#hypervisors = options.hypervisors ?? (() => native().findHypervisors());
+    this.#stoppedClock = options.stoppedClock ?? (() => native().probeStoppedClock());
     this.#missing = options.missing ?? ((cpu) => native().missingFromHost(cpu));
     this.#tuning = { ...defaultMachineTuning, ...options.tuning };
   }
 
   async probe(): Promise<DriverProbe> {
     try {
-      this.#host();
+      this.#kvm();
       return { version: RELEASE, unusable: null, machineTypes: [MACHINE_TYPE], accelerators: ['kvm'] };
     } catch (error) {
-      const unusable = error instanceof Error ? error.message : String(error);
+      const unusable = this.#whyNone(error instanceof Error ? error.message : String(error));
       return { version: RELEASE, unusable, machineTypes: [], accelerators: [] };
     }
   }
@@ -103,6 +110,7 @@ export class MachineDriver implements VmmDriver {
         `/dev/kvm of this host has no ${this.#tuning.tracker}; it has ${trackers.join(', ') || 'no tracker'}.`,
       );
     }
+    if (spec.clock === 'stopped') this.#checkStoppedClock(spec);
   }
 
   /** @throws `cpu-not-offered`, `machine-unusable` */
@@ -141,11 +149,26 @@ export class MachineDriver implements VmmDriver {
     return new MachineVmm({ machine, spec, tuning: this.#tuning, logger: this.#logger });
   }
 
+  #checkStoppedClock(spec: InstanceSpec): void {
+    const { ok, detail } = this.#stoppedClock();
+    if (ok) return;
+    throw vmmErrors.error(
+      'clock-not-stoppable',
+      `Instance "${spec.name}" asks for a clock that stands still over a migration (clock: stopped), which this host cannot give: ${detail}. Or set clock to "wall".`,
+    );
+  }
+
+  /** KVM's own reason, and that of every other hypervisor whose host could have run machines. */
+  #whyNone(kvm: string): string {
+    const others = this.#hypervisors().filter(({ name }) => name !== 'kvm');
+    return [kvm, ...others.map(({ name, why }) => `${name}: ${why}`)].join('; ');
+  }
+
   #host(): KvmHost {
     try {
       return this.#kvm();
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = this.#whyNone(cause instanceof Error ? cause.message : String(cause));
       throw vmmErrors.error('machine-unusable', `No machine runs on this host: ${why}`, cause);
     }
   }

@@ -57,17 +57,38 @@ describe('a spec that a machine cannot give', () => {
     await without([], []);
   });
 
+  it('asks for stopped time where the host cannot set a guest’s clocks: refused before anything is made (R7)', async () => {
+    const on = (ok: boolean) =>
+      machineDriver({
+        kvm,
+        stoppedClock: () => ({ ok, detail: ok ? '' : 'its KVM gives every guest the host’s own' }),
+      });
+    await expect(on(false).check(machine({ clock: 'stopped' }))).rejects.toMatchObject({
+      code: 'clock-not-stoppable',
+      message: expect.stringMatching(/its KVM gives every guest .* Or set clock to "wall"\.$/),
+    });
+    await on(false).check(machine({ clock: 'wall' }));
+    await on(true).check(machine({ clock: 'stopped' }));
+  });
+
   it('is any on a host without /dev/kvm, which says so when it is asked', async () => {
     const without = machineDriver({
       kvm: () => {
         throw new Error('/dev/kvm is missing');
       },
+      hypervisors: () => [
+        { name: 'kvm', usable: false, why: '/dev/kvm is missing' },
+        { name: 'bhyve', usable: false, why: 'this host has no /dev/vmmctl' },
+      ],
     });
-    const refusal = { code: 'machine-unusable', message: expect.stringContaining('/dev/kvm is missing') };
+    const refusal = {
+      code: 'machine-unusable',
+      message: expect.stringMatching(/\/dev\/kvm is missing; bhyve: this host has no \/dev\/vmmctl/),
+    };
     await expect(without.check(machine({}))).rejects.toMatchObject(refusal);
     await expect(without.deviceStates()).rejects.toMatchObject(refusal);
     expect(await without.probe()).toMatchObject({
-      unusable: expect.stringContaining('/dev/kvm is missing'),
+      unusable: '/dev/kvm is missing; bhyve: this host has no /dev/vmmctl',
       accelerators: [],
     });
   });
