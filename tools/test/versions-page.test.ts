@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { releaseCompatibility } from '@drover/protocol';
+import { MACHINE_PROTOCOL_VERSIONS, releaseCompatibility } from '@drover/protocol';
 import { formatVersions, refusalCodes } from '@drover/types';
 import { describe, expect, it } from 'vitest';
 
@@ -23,9 +23,10 @@ function rowsUnder(heading: string): readonly (readonly string[])[] {
 describe('docs/versions.md', () => {
   it('has the windows of this release in its last row', () => {
     const ours = releaseCompatibility();
-    const windows = [ours.peerProtocol, ours.instanceSpec, null, ours.vmmState, ours.hostDescription];
+    const windows = [ours.peerProtocol, MACHINE_PROTOCOL_VERSIONS, ours.instanceSpec, null];
+    const documents = [ours.vmmState, ours.hostDescription, ours.migrationReport];
     expect(rowsUnder('### Which releases work together').at(-1)?.slice(1)).toEqual(
-      [...windows, ours.migrationReport, ours.cloudHypervisorWire].map((versions) =>
+      [...windows, ...documents, ours.cloudHypervisorWire].map((versions) =>
         versions === null ? ours.agentApi.join(', ') : formatVersions(versions),
       ),
     );
