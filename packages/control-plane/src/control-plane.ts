@@ -21,6 +21,7 @@ import { HostLoss } from './hosts/loss.js';
 import { Registrar } from './hosts/registration.js';
 import { instanceViews } from './instances/instance-view.js';
 import { Instances } from './instances/instances.js';
+import { Placer } from './instances/place.js';
 import { Reconciler } from './instances/reconciler.js';
 import { poolAgents } from './migrations/agents.js';
 import { Migrations } from './migrations/migrations.js';
@@ -198,6 +199,8 @@ export function assemble(
     heartbeatMs: options.heartbeatMs,
     registered: look,
   });
+  const fleet = new FleetReader(options.placement);
+  const placer = new Placer(database, fleet, options.placement);
   const reconciler = new Reconciler({
     replicaId,
     database,
@@ -205,11 +208,12 @@ export function assemble(
     agents,
     directory,
     writer,
+    placer,
     look,
     logger,
     workers: options.agents.overall,
   });
-  const instances = new Instances(database, changeLog, reconciler);
+  const instances = new Instances(database, changeLog, reconciler, placer);
   const metrics = new ReplicaMetrics({
     counters,
     hostStates: () => directory.list().map(({ state }) => state),
@@ -219,7 +223,6 @@ export function assemble(
     agentLoad: () => agents.load,
   });
   const sagaAgents = poolAgents(agents, directory);
-  const fleet = new FleetReader(options.placement);
   const preflights = new Preflights(database, fleet, sagaAgents);
   const drains = new Drains({
     replicaId,

@@ -3,7 +3,8 @@ import { agentApi } from './agent/versions.js';
 import { doorbellApi } from './doorbell/doorbell.js';
 import { upcallApi } from './doorbell/upcall.js';
 import type { HttpApi } from './endpoint.js';
+import { publicApi } from './public/versions.js';
 
 export { type ApiVersion, type Endpoint, type Endpoints, type HttpApi, pathParameters } from './endpoint.js';
 
-export const httpApis: readonly HttpApi[] = [agentApi, doorbellApi, upcallApi];
+export const httpApis: readonly HttpApi[] = [publicApi, agentApi, doorbellApi, upcallApi];

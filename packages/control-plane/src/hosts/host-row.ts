@@ -68,8 +68,3 @@ export async function setHostState(
   changes.changed('host', id);
   return true;
 }
-
-/** Held to the end of the transaction by whoever promises room on a host; what is free is to be read after it. */
-export async function lockRoom(transaction: Transaction<Schema>, hostId: string): Promise<void> {
-  await transaction.selectFrom('hosts').select('id').where('id', '=', hostId).forUpdate().execute();
-}

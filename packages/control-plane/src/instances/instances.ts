@@ -6,12 +6,12 @@ import { sql, type Transaction } from 'kysely';
 import { controlPlaneErrors } from '../errors.js';
 import type { ChangeLog, Changes } from '../events/change-log.js';
 import { now } from '../store/clock.js';
-import type { Database } from '../store/database.js';
+import type { Database, Queries } from '../store/database.js';
 import type { Schema } from '../store/schema.js';
 import { isUniqueViolation } from '../store/unique.js';
 import { findInstance, type InstanceRow } from './instance-row.js';
 import { instanceView } from './instance-view.js';
-import { placeInstance } from './place.js';
+import type { Placer } from './place.js';
 import type { Reconciler } from './reconciler.js';
 
 /** How long a request waits for what it asked for, ms; then the answer shows how far it is. */
@@ -29,11 +29,13 @@ export class Instances {
   readonly #database: Database;
   readonly #changeLog: ChangeLog;
   readonly #reconciler: Reconciler;
+  readonly #placer: Placer;
 
-  constructor(database: Database, changeLog: ChangeLog, reconciler: Reconciler) {
+  constructor(database: Database, changeLog: ChangeLog, reconciler: Reconciler, placer: Placer) {
     this.#database = database;
     this.#changeLog = changeLog;
     this.#reconciler = reconciler;
+    this.#placer = placer;
   }
 
   /**
@@ -44,13 +46,11 @@ export class Instances {
     const spec = readInstanceSpec(request.spec);
     const id = (request.id ?? randomUUID()).toLowerCase();
     const row = rowOf(id, spec, request);
-    const write = () =>
-      this.#changeLog.transaction((transaction, changes) => insert(transaction, changes, row, spec, request));
     try {
       // Where another request was faster, what it made is there now: the same instance, or another of the name.
-      await write().catch((thrown: unknown) => {
+      await this.#write(row, spec, request).catch((thrown: unknown) => {
         if (!isUniqueViolation(thrown)) throw thrown;
-        return write();
+        return this.#write(row, spec, request);
       });
     } catch (thrown) {
       throw isUniqueViolation(thrown) ? nameTaken(spec.name) : thrown;
@@ -78,6 +78,18 @@ export class Instances {
       return row.id;
     });
     await this.#reconciler.bring(id, WAIT_MS);
+  }
+
+  async #write(row: NewRow, spec: InstanceSpec, { placement }: InstanceRequest): Promise<void> {
+    if (!(await this.#database.run((db) => mayBeMade(db, row)))) return;
+    await this.#placer.place({ id: row.id, name: row.name, spec, placement }, (promise) =>
+      this.#changeLog.transaction(async (transaction, changes) => {
+        if (!(await mayBeMade(transaction, row))) return;
+        await promise(transaction);
+        await transaction.insertInto('instances').values(row).execute();
+        changes.changed('instance', row.id);
+      }),
+    );
   }
 
   async #want(idOrName: string, wish: Wish): Promise<FleetInstance> {
@@ -116,6 +128,8 @@ async function want(
   changes.changed('instance', id);
 }
 
+type NewRow = ReturnType<typeof rowOf>;
+
 function rowOf(id: string, spec: InstanceSpec, { labels, placement, start }: InstanceRequest) {
   return {
     id,
@@ -137,37 +151,22 @@ function rowOf(id: string, spec: InstanceSpec, { labels, placement, start }: Ins
   };
 }
 
-async function insert(
-  transaction: Transaction<Schema>,
-  changes: Changes,
-  row: ReturnType<typeof rowOf>,
-  spec: InstanceSpec,
-  { placement }: InstanceRequest,
-): Promise<void> {
-  const there = await transaction
-    .selectFrom('instances')
-    .selectAll()
-    .where('id', '=', row.id)
-    .executeTakeFirst();
-  if (there) {
-    if (isSameRequest(there, row)) return;
+/** False where it is there already, by an earlier request. Errors: `instance-already-here`, `instance-name-taken`. */
+async function mayBeMade(db: Queries, row: NewRow): Promise<boolean> {
+  const there = await db.selectFrom('instances').selectAll().where('id', '=', row.id).executeTakeFirst();
+  if (there && !isSameRequest(there, row)) {
     throw controlPlaneErrors.error(
       'instance-already-here',
       `There is an instance ${row.id} already, ${there.name}, and it is another one than is asked for; use another id.`,
     );
   }
-  const taken = await transaction
-    .selectFrom('instances')
-    .select('id')
-    .where('name', '=', row.name)
-    .executeTakeFirst();
+  if (there) return false;
+  const taken = await db.selectFrom('instances').select('id').where('name', '=', row.name).executeTakeFirst();
   if (taken) throw nameTaken(row.name);
-  await placeInstance(transaction, { id: row.id, name: row.name, spec, placement });
-  await transaction.insertInto('instances').values(row).execute();
-  changes.changed('instance', row.id);
+  return true;
 }
 
-function isSameRequest(there: InstanceRow, row: ReturnType<typeof rowOf>): boolean {
+function isSameRequest(there: InstanceRow, row: NewRow): boolean {
   return (
     there.spec === row.spec &&
     there.placement === row.placement &&

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { ApiError } from '@drover/client';
+import type { InstanceView } from '@drover/protocol';
 import { DroverError, toErrorBody, type VmmLife, writeInstanceSpec } from '@drover/types';
 import type { Logger } from 'pino';
 import { controlPlaneErrors } from '../errors.js';
@@ -15,7 +16,7 @@ import { fromNow, now } from '../store/clock.js';
 import type { Database } from '../store/database.js';
 import { type InstanceRow, placementOf, specOf } from './instance-row.js';
 import { type Action, nextAction } from './next-action.js';
-import { placeInstance } from './place.js';
+import type { Placer } from './place.js';
 
 /** Longest that an agent may take to make, start or stop a guest, ms. */
 const ACT_TIMEOUT_MS = 45_000;
@@ -34,6 +35,7 @@ export interface ReconcilerOptions {
   readonly agents: AgentPool;
   readonly directory: HostDirectory;
   readonly writer: StateWriter;
+  readonly placer: Placer;
   /** The host has news that it will not ring for. */
   readonly look: (hostId: string) => void;
   readonly logger: Logger;
@@ -228,13 +230,9 @@ export class Reconciler {
         );
         return { step: vmmId === undefined ? 'go-on' : 'wait', problem: null };
       case 'place':
-        await this.#options.changeLog.transaction((transaction) =>
-          placeInstance(transaction, {
-            id: row.id,
-            name: row.name,
-            spec: specOf(row),
-            placement: placementOf(row),
-          }),
+        await this.#options.placer.place(
+          { id: row.id, name: row.name, spec: specOf(row), placement: placementOf(row) },
+          (promise) => this.#options.database.transaction(promise),
         );
         return { step: 'go-on', problem: null };
       case 'remove':
@@ -242,44 +240,44 @@ export class Reconciler {
         return { step: 'reached', problem: null };
     }
     if (!host) return { step: 'wait', problem: null };
-    await this.#askAgent(action, row, host, vmmId);
+    if (action === 'delete') await this.#delete(row, host, vmmId);
+    else await this.#askAgent(action, row, host, vmmId);
     return { step: 'go-on', problem: null };
   }
 
   async #askAgent(
-    action: 'create' | 'start' | 'stop' | 'delete',
+    action: 'create' | 'start' | 'stop',
     row: InstanceRow,
     host: KnownHost,
     vmmId: string | undefined,
   ): Promise<void> {
-    const { agents, writer, look } = this.#options;
-    const view = await agents.ask(
+    const view = await this.#options.agents.ask(
       host,
       async (agent, options) => {
-        switch (action) {
-          case 'create':
-            return agent.createInstance(this.#envelope(row, host), options);
-          case 'start':
-            return agent.client.startInstance(row.id, options);
-          case 'stop':
-            return agent.stopInstance(row.id, { force: row.forced, vmm: vmmId }, options);
-          case 'delete':
-            return agent.deleteInstance(row.id, { vmm: vmmId }, options);
-        }
+        if (action === 'create') return agent.createInstance(this.#envelope(row, host), options);
+        if (action === 'start') return agent.startInstance(row.id, options);
+        return agent.stopInstance(row.id, { force: row.forced, vmm: vmmId ?? '' }, options);
       },
       ACT_TIMEOUT_MS,
     );
-    if (view) {
-      await writer.store(
-        host,
-        [{ state: view.state, instanceName: view.name, migration: null, ended: null }],
-        'request',
-      );
-    } else if (vmmId === undefined) await this.#remove(row);
-    else {
-      look(host.id);
-      await this.#seeEnd(host, vmmId);
+    await this.#take(host, view);
+  }
+
+  async #take(host: KnownHost, { state, name }: InstanceView): Promise<void> {
+    const view = { state, instanceName: name, migration: null, ended: null };
+    await this.#options.writer.store(host, [view], 'request');
+  }
+
+  /** One whose VMM was never seen may have been made by a request whose answer was lost: its host is asked first. */
+  async #delete(row: InstanceRow, host: KnownHost, vmmId: string | undefined): Promise<void> {
+    const { agents, look } = this.#options;
+    if (vmmId === undefined) {
+      const view = await agents.ask(host, (agent, options) => agent.findInstance(row.id, options));
+      return view ? this.#take(host, view) : this.#remove(row);
     }
+    await agents.ask(host, (agent, options) => agent.deleteInstance(row.id, vmmId, options), ACT_TIMEOUT_MS);
+    look(host.id);
+    await this.#seeEnd(host, vmmId);
   }
 
   #envelope(row: InstanceRow, host: KnownHost) {

@@ -41,9 +41,7 @@ export function adoptInstances({ database, changeLog, agents, index, logger }: A
     for (const view of candidates.values()) {
       const { instanceId, life } = view.state;
       try {
-        const { spec } = await agents.ask(host, (agent, options) =>
-          agent.client.getInstance(instanceId, options),
-        );
+        const { spec } = await agents.ask(host, (agent, options) => agent.getInstance(instanceId, options));
         await changeLog.transaction((transaction, changes) => insert(transaction, changes, view, spec));
         logger.info({ instanceId, hostId: host.id, life }, 'found an instance that was made on its host');
       } catch (err) {

@@ -178,7 +178,7 @@ it.each(['1.0.0', '2.0.0'] as const)(
     const test = await startTestPlane({ watchPeriodMs: 500 });
     const host = await test.host({ api, name: 'old' });
     const { vmmId } = host.addInstance(fullSpec('web'));
-    await until(async () => (await test.ask('GET', '/instances/web')).status === 200);
+    await until(async () => (await test.ask('GET', `/vmms/${vmmId}`)).status === 200);
     host.publish(vmmId, { life: 'paused' });
     await until(async () => (await test.vmm(vmmId)).state.life === 'paused');
     await test.ask('POST', '/instances/web/stop', {});

@@ -73,9 +73,7 @@ export function instanceHandlers(
           `Instance ${row.name} has no VMM now, so there is no host that has its log.`,
         );
       }
-      return agents.ask(host, (agent, { signal }) =>
-        agent.client.getInstanceLog(row.id, { tailBytes: query.tailBytes, signal }),
-      );
+      return agents.ask(host, (agent, options) => agent.getInstanceLog(row.id, query.tailBytes, options));
     },
   };
 }

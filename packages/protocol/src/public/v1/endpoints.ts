@@ -323,7 +323,7 @@ export const publicApiV1 = {
       CreateMigration: createMigrationBodyV1,
       Component: componentV3,
       MigrationSettings: migrationSettingsV1,
-      Drain: drainBodyV1,
+      DrainHost: drainBodyV1,
       FleetPlanRequest: fleetPlanBodyV1,
     },
     answers: {
