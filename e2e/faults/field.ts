@@ -25,6 +25,9 @@ const LIMITS = {
   DROVER_RETRY_MS: '500',
 };
 
+/** Pages a second: fewer than the rounds' bandwidth carries (`SLOW_ROUNDS` in `cell.ts`), so that they come to an end. */
+const WRITES = 200;
+
 export class Field {
   #hosts: TwoHosts | null = null;
   #guest: { readonly guest: Guest; at: AgentProcess } | null = null;
@@ -81,7 +84,7 @@ export class Field {
       return this.#guest;
     }
     this.#made += 1;
-    const options = { name: `guest-${this.#made}`, pages: 1024, rate: 1_000, memoryMiB: 32 } as const;
+    const options = { name: `guest-${this.#made}`, pages: 1024, rate: WRITES, memoryMiB: 32 } as const;
     const guest =
       this.driver === 'qemu'
         ? await startGuest(host, bareSpec(options))

@@ -4,10 +4,10 @@ import type { Vmm } from '@drover/vmm';
 import { Conversation } from './conversation.js';
 import { DEFAULT_DESTINATION_DEADLINES, type DestinationDeadlines } from './deadlines.js';
 import { destinationErrors } from './errors.js';
-import type { DestinationHost } from './host.js';
+import type { DestinationHost, OperatorDecision } from './host.js';
 import type { Limits } from './local-windows.js';
 import { Session, type SessionIdentity } from './session.js';
-import { Sessions } from './sessions.js';
+import { notHere, Sessions } from './sessions.js';
 
 /** Control connections open at once; further ones are closed unanswered (R6). */
 export const MAX_CONTROL_CONNECTIONS = 128;
@@ -71,6 +71,16 @@ export class DestinationAgent {
    */
   restore(identity: SessionIdentity, vmm: Vmm): void {
     this.#sessions.add(new Session(this.host, this.#deadlines, identity, vmm));
+  }
+
+  /**
+   * An operator's word on a migration that is READY and whose source is lost for good. Errors: `migration-not-here`, and those of
+   * {@link Session.decide}.
+   */
+  async decide(migrationId: string, decision: OperatorDecision, reason: string): Promise<void> {
+    const session = this.#sessions.find(migrationId);
+    if (session === null) throw notHere(migrationId);
+    await session.decide(decision, reason);
   }
 
   /**

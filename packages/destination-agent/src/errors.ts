@@ -103,6 +103,17 @@ export const destinationErrors = defineErrors({
     retryable: true,
     summary: 'The source ended the migration; its reason is in the message.',
   },
+  'source-declared-lost': {
+    status: 409,
+    retryable: false,
+    summary: 'An operator declared the source lost and gave up what had arrived here.',
+  },
+  'source-can-be-asked': {
+    status: 409,
+    retryable: false,
+    summary:
+      'An operator declared a source lost that is connected. Nothing was changed: wait for its word, or cancel the migration there.',
+  },
   'source-misbehaved': {
     status: 400,
     retryable: false,

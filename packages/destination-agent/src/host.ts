@@ -37,6 +37,16 @@ export interface PrepareRequest {
   readonly signal: AbortSignal;
 }
 
+/**
+ * What an operator decides of a migration that is READY, because its source is lost for good.
+ *
+ * | decision | what it does |
+ * | --- | --- |
+ * | take-over | OWNED goes to disk at the epoch of the handover, which is above what the source held; then the guest runs here |
+ * | give-up | ABORTED goes to disk; then the VMM goes |
+ */
+export type OperatorDecision = 'take-over' | 'give-up';
+
 /** Where {@link DestinationHost.reached} is called: what has just happened. */
 export type DestinationStep =
   | 'vmm-made'
@@ -69,7 +79,7 @@ export type DestinationEnding =
   | { readonly kind: 'completed'; readonly epoch: bigint; readonly resumed: boolean }
   | { readonly kind: 'failed' | 'cancelled'; readonly error: ErrorBody };
 
-/** Hooks that only tell something (`started`, `onPhase`, `onProgress`, `ended`, `onReport`) must return at once and not throw. */
+/** Hooks that only tell something (`started`, `waits`, `onPhase`, `onProgress`, `ended`, `onReport`) must return at once and not throw. */
 export interface DestinationHost {
   readonly release: string;
   readonly hostName: string;
@@ -92,6 +102,8 @@ export interface DestinationHost {
    * closed while the migration is READY.
    */
   started(incoming: IncomingMigration): void;
+  /** READY, and nobody is there to say what becomes of it: `reason` says why. Followed by {@link ended}, or by nothing for as long as it takes. */
+  waits(migrationId: string, reason: string): void;
   onPhase(migrationId: string, phase: MigrationPhase): void;
   /** At most every 100 ms. */
   onProgress(migrationId: string, progress: MigrationProgress): void;

@@ -8,6 +8,7 @@ export type {
   DestinationStep,
   IncomingMigration,
   JournalOutcome,
+  OperatorDecision,
   PrepareRequest,
 } from './host.js';
 export type { SessionIdentity } from './session.js';

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import type { Accepted } from './check-prepare.js';
 import type { DestinationDeadlines } from './deadlines.js';
 import { destinationErrors } from './errors.js';
-import type { DestinationHost, DestinationJournal } from './host.js';
+import type { DestinationHost, DestinationJournal, OperatorDecision } from './host.js';
 import { Reception } from './reception.js';
 import { type SessionEvent, type SessionState, step } from './states.js';
 
@@ -46,6 +46,8 @@ export class Session {
   #withdrawing: Promise<void> | null = null;
   #onDisk: 'owned' | 'aborted' | null = null;
   #over = false;
+  /** The connection that it came on, or on which it was last spoken of, is there. */
+  #connected: boolean;
   /** Does at once what waits for {@link FIRST_MOMENTS_MS} to pass. */
   #finishNow: () => void = () => {};
 
@@ -57,6 +59,7 @@ export class Session {
     ready: Vmm | null,
   ) {
     this.#state = ready ? 'ready' : 'preparing';
+    this.#connected = ready === null;
     this.#journal = host.journal(identity.migrationId, identity.instanceId);
     this.#log = host.logger.child({ migration: identity.migrationId, instance: identity.instanceId });
     if (ready) this.#own(ready);
@@ -161,10 +164,37 @@ export class Session {
   /** The control connection that it came on is gone. Before READY that is the end; after it nothing changes (R4). */
   controlLost(reason: DroverError): void {
     this.#advance('control-lost');
+    this.#connected = false;
+    if (this.#state === 'ready') this.host.waits(this.identity.migrationId, reason.message);
     if (this.#state !== 'aborting') this.#reception?.release();
     if (this.#state !== 'aborting') return;
     const message = `The source was lost before READY: ${reason.message}`;
     this.#interruption.interrupt(destinationErrors.error('source-lost', message, reason));
+  }
+
+  /**
+   * An operator's word, for a source that is lost for good. Resolves when it is done. Throws `source-can-be-asked` while the source is connected,
+   * `handover-not-allowed` where it is not READY, and what {@link commit} and {@link abort} throw.
+   */
+  async decide(decision: OperatorDecision, reason: string): Promise<void> {
+    if (this.#connected && this.#state === 'ready') {
+      throw destinationErrors.error(
+        'source-can-be-asked',
+        `The source of the migration ${this.identity.migrationId} is connected; it says what becomes of the instance.`,
+      );
+    }
+    this.#log.warn({ decision, reason }, 'an operator declared the source lost');
+    if (decision === 'take-over') {
+      await this.commit(this.identity.epoch);
+      return;
+    }
+    this.#advance('abort', 'handover-not-allowed');
+    await this.#withdraw(
+      destinationErrors.error(
+        'source-declared-lost',
+        `An operator declared the source lost (${reason}) and gave the instance up here.`,
+      ),
+    );
   }
 
   /** Something went wrong at this side. Resolves when what follows from it is done. */

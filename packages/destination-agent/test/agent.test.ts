@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BulkSender, native } from '@drover/native';
 import { type ControlChannel, PEER_VERSIONS } from '@drover/protocol';
@@ -256,6 +257,22 @@ describe.each([...PEER_VERSIONS])('in peer protocol %i', (version) => {
       const fresh: ControlChannel = await destination.connect();
       await fresh.send('commit', commit);
       await fresh.expect(['running'], soon);
+    });
+
+    it('says that it waits once the source is gone, and only then hears an operator who calls it lost (R4)', async () => {
+      const channel = await ready();
+      const { migrationId } = commit;
+      await expect(destination.agent.decide(migrationId, 'take-over', 'too early')).rejects.toMatchObject({
+        code: 'source-can-be-asked',
+      });
+      expect(destination.host.waiting).toEqual([]);
+      channel.close();
+      await eventually(() => destination.host.waiting.length === 1);
+      await destination.agent.decide(migrationId, 'take-over', 'its power is off');
+      expect(destination.host.log.slice(0, 4)).toEqual(['preparing 6', 'ready 6', 'owned 6', 'resume']);
+      await expect(destination.agent.decide(randomUUID(), 'give-up', 'x')).rejects.toMatchObject({
+        code: 'migration-not-here',
+      });
     });
 
     it('takes ABORT from a fresh connection, and answers when nothing is left', async () => {

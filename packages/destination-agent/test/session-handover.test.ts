@@ -162,3 +162,40 @@ describe('whatever comes to a migration in READY, in whatever order', () => {
     );
   });
 });
+
+describe('an operator who declares the source of a migration in READY lost', () => {
+  it('has the guest run here: OWNED at the epoch of the handover first (R1, R4)', async () => {
+    const { host, session } = ready();
+    await session.decide('take-over', 'its power is off');
+    await vi.waitFor(() => expect(host.log).toEqual(['owned 6', 'resume', 'announce', 'ended completed']));
+    // Should the source come back, its COMMIT is answered, and its ABORT is not.
+    expect(await session.commit(6n)).toMatchObject({ resumeMs: expect.any(Number) });
+    await expect(session.abort({ message: 'late' })).rejects.toMatchObject({ code: 'handover-not-allowed' });
+  });
+
+  it('has it given up: ABORTED first, then the VMM goes; a COMMIT that comes later is no permission (R1, R4)', async () => {
+    const { host, session } = ready();
+    await session.decide('give-up', 'restored from a backup');
+    expect(host.log).toEqual(['aborted', 'destroy', 'ended failed']);
+    expect(host.endings.at(-1)).toMatchObject({ error: { code: 'source-declared-lost' } });
+    await expect(session.commit(6n)).rejects.toMatchObject({ code: 'handover-not-allowed' });
+  });
+
+  it('is heard once: what was decided the other way is refused', async () => {
+    const { session } = ready();
+    const both = [session.decide('give-up', 'a'), session.decide('take-over', 'b')];
+    expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  });
+
+  it('is told where the journal cannot take it, and may decide again (R4)', async () => {
+    const { host, session } = ready();
+    host.journalFails = true;
+    await expect(session.decide('take-over', 'x')).rejects.toMatchObject({
+      code: 'destination-journal-failed',
+    });
+    expect(host.log).toEqual([]);
+    host.journalFails = false;
+    await session.decide('take-over', 'x');
+    expect(host.log.slice(0, 2)).toEqual(['owned 6', 'resume']);
+  });
+});

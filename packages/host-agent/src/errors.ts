@@ -140,6 +140,12 @@ export const hostAgentErrors = defineErrors({
     summary:
       'The instance was relinquished and the answer of the destination is still missing. Bring the destination back; nothing else is safe.',
   },
+  'instance-owned-twice': {
+    status: 409,
+    retryable: false,
+    summary:
+      'A host that an operator had declared lost is back and owns the instance as well. Stop it at once where the epoch is lower, and delete it there.',
+  },
   'guest-did-not-stop': {
     status: 409,
     retryable: true,

@@ -21,6 +21,7 @@ import type { Logger } from 'pino';
 import { startApiServer } from './api/server.js';
 import { ControlPlaneReporting, urlFromOutside } from './control-plane/reporting.js';
 import { hostAgentErrors } from './errors.js';
+import { showContest } from './instances/contested.js';
 import { InstanceLifecycle } from './instances/lifecycle.js';
 import { InstanceRegistry } from './instances/registry.js';
 import { OwnershipJournal } from './journal/ownership-journal.js';
@@ -172,6 +173,11 @@ async function open(
   const abortNotices = new AbortNotices({
     ...ours,
     directory: store.directory,
+    contested: (contest) => {
+      showContest(contest, registry, logger).catch((err: unknown) =>
+        logger.error({ err }, 'that could not be recorded'),
+      );
+    },
     deadlines,
     journal,
     logger,

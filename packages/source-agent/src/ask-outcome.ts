@@ -31,11 +31,11 @@ export function reactTo(outcome: Outcome, theirEpoch: bigint, handedOver: bigint
 /** Asks on `channel`, after the hellos. */
 export async function askOutcome(
   channel: ControlChannel,
-  query: { readonly migrationId: string; readonly instanceId: string },
+  { migrationId, instanceId }: { readonly migrationId: string; readonly instanceId: string },
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<{ readonly outcome: Outcome; readonly epoch: bigint }> {
-  await channel.send('outcomeQuery', query);
+  await channel.send('outcomeQuery', { migrationId, instanceId });
   const { message } = await channel.expect(['outcome'], { timeoutMs, signal });
   return { outcome: message.outcome, epoch: BigInt(message.epoch) };
 }

@@ -16,3 +16,4 @@ export type {
   SourceStep,
 } from './migration.js';
 export { findObstacles } from './obstacles.js';
+export { type OutcomeRequest, queryOutcome } from './query-outcome.js';

@@ -25,6 +25,8 @@ export class RecordingHost implements DestinationHost {
   readonly logger = pino({ level: process.env.DROVER_TEST_LOG ?? 'silent' });
   readonly log: string[] = [];
   readonly endings: DestinationEnding[] = [];
+  /** Why each wait for an absent source began. */
+  readonly waiting: string[] = [];
   records: { outcome: JournalOutcome; epoch: bigint } = { outcome: 'unknown', epoch: 0n };
   journalFails = false;
   /** What its VMMs can load. */
@@ -101,6 +103,10 @@ export class RecordingHost implements DestinationHost {
   }
 
   started(): void {}
+
+  waits(_migrationId: string, reason: string): void {
+    this.waiting.push(reason);
+  }
 
   onPhase(): void {}
 

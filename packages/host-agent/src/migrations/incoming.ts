@@ -149,6 +149,10 @@ export class IncomingMigrations implements DestinationHost {
     this.#arrivals.set(migration.view.id, { migration, instance, release });
   }
 
+  waits(migrationId: string, reason: string): void {
+    this.#arrivals.get(migrationId)?.migration.note(`READY, and waiting for the source: ${reason}`);
+  }
+
   onPhase(migrationId: string, phase: MigrationPhase): void {
     this.#arrivals.get(migrationId)?.migration.phase(phase);
   }

@@ -8,6 +8,7 @@ import {
   parseHostPort,
 } from '@drover/protocol';
 import {
+  type GuestLeft,
   type InDoubtMigration,
   type InDoubtOutcome,
   migrateOut,
@@ -27,6 +28,7 @@ import {
 import type { Vmm } from '@drover/vmm';
 import type { Logger } from 'pino';
 import { hostAgentErrors } from '../errors.js';
+import type { InstanceSnapshot } from '../instances/document.js';
 import type { Instance } from '../instances/instance.js';
 import type { InstanceLifecycle } from '../instances/lifecycle.js';
 import type { InstanceRegistry } from '../instances/registry.js';
@@ -302,15 +304,15 @@ export class OutgoingMigrations {
         .write({ ...entry, state: 'aborted' })
         .catch((err: unknown) => instance.logger.error({ err }, 'the abort could not be journaled'));
     }
-    // From the switchover on the destination may be READY, and the try to tell it that was made may have failed.
+    // From the switchover on the destination may be READY, and the try to tell it that was made may have failed. One that was declared lost
+    // is told when it comes back; one whose journal said ABORTED knows.
     const { id, peer, phase } = migration.view;
-    if ((phase === 'switchover' || phase === 'handover') && entry?.state !== 'taken-back') {
+    const knows = entry?.state === 'taken-back' && outcome.error.code !== 'destination-declared-lost';
+    if ((phase === 'switchover' || phase === 'handover') && !knows) {
       await abortNotices.add(id, peer, outcome.error);
     }
     await instance.publish({
-      // What is gone is found out, and said, when the operation is released.
-      life: outcome.guest === 'running' ? 'running' : 'paused',
-      error: null,
+      ...leftAs(instance, outcome.guest),
       migration: null,
       ...(entry?.state === 'taken-back' ? { epoch: entry.epoch } : {}),
     });
@@ -340,4 +342,17 @@ export function refuseUnlessRunning({ vmm, name, snapshot: { life } }: Instance)
     'instance-not-running',
     `Instance ${name} is ${life} and only a running instance is moved live; start it first.`,
   );
+}
+
+/** How an instance that did not leave is shown. */
+function leftAs(instance: Instance, guest: GuestLeft): Pick<InstanceSnapshot, 'life' | 'error'> {
+  if (guest === 'gone' && instance.vmm === null) {
+    const { code, message } = hostAgentErrors.error(
+      'vmm-lost',
+      `The VMM of instance ${instance.name} had gone before it was known that the instance stays here; start it again.`,
+    );
+    return { life: 'failed', error: { code, message } };
+  }
+  // What is gone is found out, and said, when the operation is released.
+  return { life: guest === 'running' ? 'running' : 'paused', error: null };
 }

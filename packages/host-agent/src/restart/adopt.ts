@@ -81,10 +81,10 @@ async function takeBack(
 ): Promise<void> {
   const { record, migration: part, life } = instance.snapshot;
   const entry = part && journal.find(part.role, part.id);
-  if (entry?.role === 'source' && entry.state !== 'taken-back') {
+  if (entry?.role === 'source') {
     // The destination may be READY. It is told, and from here on never anything else.
     if (migration) await abortNotices.add(entry.migrationId, migration.view.peer, interrupted(instance));
-    await journal.write({ ...entry, state: 'aborted' });
+    if (entry.state !== 'taken-back') await journal.write({ ...entry, state: 'aborted' });
   }
   const ours: Partial<InstanceSnapshot> = { epoch, migration: null };
   if (record === null) {

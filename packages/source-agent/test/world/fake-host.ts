@@ -81,6 +81,8 @@ export class FakeHost implements DestinationHost {
     this.incoming = incoming;
   }
 
+  waits(): void {}
+
   onPhase(_migrationId: string, phase: MigrationPhase): void {
     this.onEnter(phase);
   }
