@@ -200,6 +200,24 @@ export const hostAgentErrors = defineErrors({
     summary:
       'There is nothing about the migration that an operator could decide here. Look at what it is, on both hosts.',
   },
+  'lost-host-not-named': {
+    status: 409,
+    retryable: false,
+    summary:
+      'A migration in doubt is decided only by naming the host that it waits for as lost. Look at the doubt, and be sure that this host is.',
+  },
+  'decision-not-possible': {
+    status: 409,
+    retryable: false,
+    summary:
+      'A source can take an instance back; a destination that is READY can take it over or give it up.',
+  },
+  'other-host-answers': {
+    status: 409,
+    retryable: false,
+    summary:
+      'An operator declared a host lost that can be asked, and its journal says otherwise. Its word counts; look at the migration again.',
+  },
   'migration-interrupted': {
     status: 500,
     retryable: true,

@@ -29,6 +29,7 @@ import { AbortNotices } from './migrations/abort-notices.js';
 import type { Holds } from './migrations/holds.js';
 import { IncomingMigrations } from './migrations/incoming.js';
 import { OutgoingMigrations } from './migrations/outgoing.js';
+import type { ResolveParts } from './migrations/resolve.js';
 import { MigrationStore } from './migrations/store.js';
 import { AgentMetrics } from './operations/metrics.js';
 import { type CompleteOptions, completeOptions, type HostAgentOptions } from './options.js';
@@ -78,6 +79,8 @@ export interface AgentParts {
   readonly driver: VmmDrivers;
   readonly endedVmms: EndedVmms;
   readonly metrics: AgentMetrics;
+  /** Tells the receiving half what an operator decided. */
+  readonly decideArrival: ResolveParts['decideArrival'];
   readonly logger: Logger;
   /** Errors: `agent-stopping`. */
   refuseWhenStopping(): void;
@@ -248,6 +251,7 @@ async function open(
     driver,
     metrics,
     outgoing,
+    decideArrival: (id, decision, reason) => destination.decide(id, decision, reason),
     refuseWhenStopping() {
       if (!shutdown.aborted) return;
       throw hostAgentErrors.error(

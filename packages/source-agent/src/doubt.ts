@@ -1,5 +1,5 @@
 /**
- * A handover whose outcome is not known here: how long, how often it was asked, what came of it, and an operator's word that the destination is lost.
+ * A handover whose outcome is not known here: how often it was asked, what came of it, and an operator's word that the destination is lost.
  *
  * The word is taken by whoever asks, between two questions, so that it can never cross an answer: see `in-doubt.ts`.
  */
@@ -13,15 +13,11 @@ export type TakeBackAnswer =
   | { readonly kind: 'over' };
 
 export class Doubt {
-  readonly since = new Date();
   #attempts = 0;
   #lastAnswer: string | null = null;
   #over = false;
   #wish: { readonly reason: string; readonly answer: (answer: TakeBackAnswer) => void } | null = null;
   #wake: () => void = () => {};
-
-  /** `changed` is called whenever there is something else to show. */
-  constructor(private readonly changed: () => void = () => {}) {}
 
   /** How often the destination was asked. */
   get attempts(): number {
@@ -54,7 +50,6 @@ export class Doubt {
   answered(sentence: string): void {
     this.#attempts += 1;
     this.#lastAnswer = sentence;
-    this.changed();
   }
 
   /** For whoever asks: the answer to the operator. */

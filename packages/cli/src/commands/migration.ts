@@ -1,23 +1,18 @@
+import type { AgentClient } from '@drover/client';
 import { type Command, Option } from 'commander';
 import type { CommandContext } from '../context.js';
+import { cliErrors } from '../errors.js';
 import { ExitCode } from '../exit-codes.js';
 import { pageSize, takeItems } from '../fleet/items.js';
 import { chooseDisplay, conclude } from '../migration/conclude.js';
+import { renderAgentMigration, renderOwnership } from '../migration/doubt.js';
 import { followMigration } from '../migration/follow.js';
 import { fleetOutcome, inFleet, renderFleetMigration, renderFleetMigrations } from '../migration/in-fleet.js';
 import { onAgent, renderAgentMigrations } from '../migration/on-agent.js';
 import { failureLine } from '../output/failure.js';
 import { print } from '../output/print.js';
 import { renderOutcome } from '../progress/outcome.js';
-import {
-  type ControlPlaneOptions,
-  chooseTarget,
-  controlPlaneClient,
-  controlPlaneOption,
-  refuseForAgent,
-  type TargetOptions,
-  withTarget,
-} from '../target/choose.js';
+import { chooseTarget, refuseForAgent, type TargetOptions, withTarget } from '../target/choose.js';
 import { jsonOption, wholeNumber, withExamples } from './options.js';
 
 interface ListOptions extends TargetOptions {
@@ -27,10 +22,10 @@ interface ListOptions extends TargetOptions {
   readonly limit?: number;
 }
 
-interface ResolveOptions extends ControlPlaneOptions {
-  readonly decision: 'take-back' | 'take-over' | 'give-up';
-  readonly lostHost: string;
-  readonly reason: string;
+interface ResolveOptions extends TargetOptions {
+  readonly decision?: 'take-back' | 'take-over' | 'give-up';
+  readonly lostHost?: string;
+  readonly reason?: string;
 }
 
 const states = ['waiting', 'running', 'in-doubt', 'completed', 'failed', 'cancelled'] as const;
@@ -78,7 +73,7 @@ export function addMigrationCommands(program: Command, context: CommandContext):
         const target = await chooseTarget(options, context);
         const [document, text] =
           target.kind === 'agent'
-            ? await target.client.getMigration(id).then((view) => [view, renderOutcome(view)] as const)
+            ? await target.client.getMigration(id).then((view) => [view, renderAgentMigration(view)] as const)
             : await target.client
                 .getMigration(id)
                 .then((migration) => [migration, renderFleetMigration(migration)] as const);
@@ -158,28 +153,62 @@ export function addMigrationCommands(program: Command, context: CommandContext):
   );
 
   withExamples(
-    group
-      .command('resolve')
-      .description(
-        'Decide a migration in doubt whose other host is lost for good. The host must have been declared lost\n' +
-          'with "drover host lost": whatever still runs there must be unable to run any more.',
-      )
-      .argument('<migration>', 'id')
+    withTarget(
+      group
+        .command('resolve')
+        .description(
+          'Decide a migration in doubt whose other host is lost for good: whatever still runs there must be unable to run any\n' +
+            'more. A control plane must have been told so with "drover host lost". Asked of an agent, it shows first what is known,\n' +
+            'and without --decision nothing else; the lost host is then named as the doubt names it.',
+        )
+        .argument('<migration>', 'id'),
+    )
       .addOption(
-        new Option('--decision <decision>', 'what shall become of the guest')
-          .choices(['take-back', 'take-over', 'give-up'])
-          .makeOptionMandatory(),
+        new Option('--decision <decision>', 'what shall become of the guest').choices([
+          'take-back',
+          'take-over',
+          'give-up',
+        ]),
       )
-      .requiredOption('--lost-host <host>', 'name or id of the lost host')
-      .requiredOption('--reason <text>', 'how it is known; kept in the audit trail')
-      .addOption(controlPlaneOption())
+      .option('--lost-host <host>', 'the lost host')
+      .option('--reason <text>', 'how it is known; kept in the audit trail')
       .addOption(jsonOption())
       .action(async (id: string, options: ResolveOptions) => {
-        const client = await controlPlaneClient(options, context);
-        const { decision, lostHost, reason } = options;
-        const migration = await client.resolveMigration(id, { decision, lostHost, reason });
+        const target = await chooseTarget(options, context);
+        if (target.kind === 'agent') {
+          const word = options.decision === undefined ? null : decided(options);
+          await showEvidence(target.client, id, options, context);
+          if (word === null) return;
+          const view = await target.client.resolveMigration(id, word);
+          print(context, options, { document: view, text: renderAgentMigration(view) });
+          return;
+        }
+        const migration = await target.client.resolveMigration(id, decided(options));
         print(context, options, { document: migration, text: renderFleetMigration(migration) });
       }),
     'drover migration resolve 6f0d1c1e-6d0a-4a53-9a55-0b6f5f5d9a11 --decision take-back --lost-host b --reason "power cut, racked out"',
+    'drover migration resolve 6f0d1c1e-6d0a-4a53-9a55-0b6f5f5d9a11 --agent http://127.0.0.1:7700',
   );
+}
+
+/** What an agent knows of a migration that somebody is to decide. As JSON only where that is all that was asked for. */
+async function showEvidence(
+  client: AgentClient,
+  id: string,
+  { json, decision }: ResolveOptions,
+  context: CommandContext,
+): Promise<void> {
+  const [migration, ownership] = await Promise.all([client.getMigration(id), client.getOwnership(id)]);
+  if (decision === undefined && migration.doubt !== null) context.exitWith(ExitCode.inDoubt);
+  if (json && decision !== undefined) return;
+  const text = `${renderAgentMigration(migration)}${renderOwnership(ownership)}`;
+  print(context, { json }, { document: { migration, ownership }, text });
+}
+
+/** Errors: `cli-usage`. */
+function decided({ decision, lostHost, reason }: ResolveOptions) {
+  if (decision !== undefined && lostHost !== undefined && reason !== undefined) {
+    return { decision, lostHost, reason };
+  }
+  throw cliErrors.error('cli-usage', 'A decision needs --decision, --lost-host and --reason.');
 }

@@ -8,11 +8,15 @@ import {
 import { writeCompatibility } from '@drover/types';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Asked, type Refusal, sendEvent, startContractServer } from './contract-server.js';
-import { cancelled, compatibility, host, instance, migration } from './documents.js';
+import { cancelled, compatibility, failed, host, INSTANCE_ID, instance, migration } from './documents.js';
 
 type EndpointName = keyof typeof agentEndpoints;
 
 export interface FakeAgentScript {
+  /** What the migration is when it is looked at. */
+  readonly migration?: MigrationView;
+  /** What it is once an operator has decided. */
+  readonly afterResolve?: MigrationView;
   /** Refused whatever is asked. */
   readonly refusals?: Partial<Record<EndpointName, Refusal>>;
   /** Events of the migration; where the last one is no end, the stream stays open until a cancel. */
@@ -55,7 +59,12 @@ export async function startFakeAgent(script: FakeAgentScript = {}): Promise<Fake
     getInstanceLog: () => script.log?.(logReads++) ?? '',
     startMigration: () => migration(),
     listMigrations: () => ({ items: [migration()] }),
-    getMigration: () => migration(),
+    getMigration: () => script.migration ?? migration(),
+    getOwnership: () => ({
+      source: { instanceId: INSTANCE_ID, state: 'relinquished', epoch: '2' },
+      destination: null,
+    }),
+    resolveMigration: () => script.afterResolve ?? failed,
     cancelMigration: () => {
       const view = script.afterCancel ?? cancelled;
       for (const stream of streams) send(stream, { kind: 'ended', at: view.startedAt, migration: view });

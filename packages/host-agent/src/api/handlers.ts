@@ -7,6 +7,7 @@ import { RELEASE, readInstanceSpec, writeCompatibility } from '@drover/types';
 import type { z } from 'zod';
 import { hostAgentErrors } from '../errors.js';
 import type { AgentParts } from '../host-agent.js';
+import { resolveMigration } from '../migrations/resolve.js';
 import { describeCompatibility, describeHost } from './host.js';
 import { readTail } from './log-tail.js';
 import { readOwnership } from './ownership.js';
@@ -85,13 +86,7 @@ export function createHandlers(agent: AgentParts): Handlers {
     listMigrations: async () => ({ items: store.list() }),
     getMigration: async ({ path }) => (await store.find(path.migration)).view,
     getOwnership: ({ path }) => readOwnership(agent, path.migration),
-    async resolveMigration({ path }) {
-      const { view } = await store.find(path.migration);
-      throw hostAgentErrors.error(
-        'migration-not-resolvable',
-        `Migration ${view.id} is ${view.state}, and this agent decides none yet; ask the other side's agent what became of it.`,
-      );
-    },
+    resolveMigration: async ({ path, body }) => (await resolveMigration(agent, path.migration, body)).view,
     async cancelMigration({ path }) {
       const migration = await store.find(path.migration);
       if (migration.view.endedAt !== null) return migration.view;

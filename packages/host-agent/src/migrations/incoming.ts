@@ -27,6 +27,7 @@ import type { OwnershipJournal } from '../journal/ownership-journal.js';
 import type { BulkRoutes } from '../peers/bulk-routes.js';
 import type { RunDirectory } from '../storage/run-directory.js';
 import type { EndedVmms } from '../vmms/ended-vmms.js';
+import { readyDoubt } from './doubts.js';
 import type { Migration } from './migration.js';
 import { type MigrationStore, newMigrationView } from './store.js';
 
@@ -147,10 +148,12 @@ export class IncomingMigrations implements DestinationHost {
     const release = instance.begin('migrate');
     this.#options.lifecycle.attach(instance, vmm);
     this.#arrivals.set(migration.view.id, { migration, instance, release });
+    showReady(migration, 'the agent was restarted, and the source has not come back yet');
   }
 
   waits(migrationId: string, reason: string): void {
-    this.#arrivals.get(migrationId)?.migration.note(`READY, and waiting for the source: ${reason}`);
+    const migration = this.#arrivals.get(migrationId)?.migration;
+    if (migration) showReady(migration, reason);
   }
 
   onPhase(migrationId: string, phase: MigrationPhase): void {
@@ -246,4 +249,11 @@ export class IncomingMigrations implements DestinationHost {
       .finally(() => this.#endings.delete(tracked));
     this.#endings.add(tracked);
   }
+}
+
+function showReady(migration: Migration, reason: string): void {
+  const { id, instanceName, peer } = migration.view;
+  const since = new Date();
+  migration.waitsForWord(() => readyDoubt({ migrationId: id, instanceName, peer }, since, reason));
+  migration.note(`READY, and waiting for the source: ${reason}`);
 }

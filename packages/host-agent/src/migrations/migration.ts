@@ -1,6 +1,6 @@
 /** One migration as this host shows it, in either role: its view, its events, and the wish to cancel it. */
 import { join } from 'node:path';
-import type { MigrationView } from '@drover/protocol';
+import type { Doubt, MigrationView } from '@drover/protocol';
 import type { ErrorBody, MigrationPhase, MigrationProgress, MigrationReport } from '@drover/types';
 import { writeFileAtomic } from '../storage/atomic-file.js';
 import { encodeMigration, type StoredMigration } from './document.js';
@@ -20,6 +20,7 @@ export class Migration {
   readonly #onEnded: (view: MigrationView) => void;
   readonly #cancel = new AbortController();
   #view: MigrationView;
+  #doubt: (() => Doubt) | null = null;
   #writes: Promise<void> = Promise.resolve();
   #resolveEnded: () => void = () => undefined;
 
@@ -43,7 +44,17 @@ export class Migration {
 
   /** What the journal says of it is looked up now. */
   get view(): MigrationView {
-    return { ...this.#view, ownership: this.#ownership(this.#view) };
+    return { ...this.#view, ownership: this.#ownership(this.#view), doubt: this.doubt };
+  }
+
+  /** What is in doubt, as it stands now; null when nothing is. */
+  get doubt(): Doubt | null {
+    return this.#doubt?.() ?? null;
+  }
+
+  /** From now on, until its end, this host waits for the other one's word. */
+  waitsForWord(doubt: () => Doubt): void {
+    this.#doubt = doubt;
   }
 
   /** Aborted by {@link cancel}. */
@@ -78,6 +89,7 @@ export class Migration {
   async end(
     change: Pick<MigrationView, 'state' | 'report' | 'error'> & { phase?: MigrationPhase },
   ): Promise<void> {
+    this.#doubt = null;
     this.#change({ ...change, endedAt: now() });
     try {
       await this.persist();

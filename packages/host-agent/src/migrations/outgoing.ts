@@ -8,6 +8,7 @@ import {
   parseHostPort,
 } from '@drover/protocol';
 import {
+  Doubt,
   type GuestLeft,
   type InDoubtMigration,
   type InDoubtOutcome,
@@ -17,6 +18,7 @@ import {
   type SourceOutcome,
   type SourceStep,
   settleInDoubt,
+  type TakeBackAnswer,
 } from '@drover/source-agent';
 import {
   type InstanceSpec,
@@ -37,6 +39,7 @@ import type { OwnershipJournal } from '../journal/ownership-journal.js';
 import type { RunDirectory } from '../storage/run-directory.js';
 import type { EndedVmms } from '../vmms/ended-vmms.js';
 import type { AbortNotices } from './abort-notices.js';
+import { relinquishedDoubt, unwrittenDoubt } from './doubts.js';
 import type { Migration } from './migration.js';
 import { requestDigest } from './request-digest.js';
 import { type MigrationStore, newMigrationView } from './store.js';
@@ -84,6 +87,7 @@ export class OutgoingMigrations {
   readonly #running = new Map<Migration, Promise<void>>();
   /** Requests whose id the caller chose, until their records are there. */
   readonly #beginning = new Map<string, Promise<Migration>>();
+  readonly #doubts = new Map<Migration, Doubt>();
 
   constructor(options: OutgoingOptions) {
     this.#options = options;
@@ -176,10 +180,16 @@ export class OutgoingMigrations {
       parseHostPort(migration.view.peer),
       entry.epoch - 1n,
     );
+    this.#showDoubt(migration);
     const run = settleInDoubt(inDoubt)
       .catch((thrown: unknown): InDoubtOutcome => ({ kind: 'in-doubt', error: toErrorBody(thrown) }))
       .then((outcome) => this.#settled(instance, migration, outcome, () => undefined));
     this.#track(migration, run);
+  }
+
+  /** An operator's word that the destination of a migration in doubt is lost; see {@link Doubt.takeBack}. */
+  takeBack(migration: Migration, reason: string): Promise<TakeBackAnswer> {
+    return this.#doubts.get(migration)?.takeBack(reason) ?? Promise.resolve({ kind: 'over' });
   }
 
   /** Cancels what can still be cancelled and waits for everything that runs. */
@@ -196,7 +206,12 @@ export class OutgoingMigrations {
           'a migration could not be recorded',
         );
       })
-      .finally(() => this.#running.delete(migration));
+      .finally(() => {
+        this.#running.delete(migration);
+        // Nobody asks any more.
+        this.#doubts.get(migration)?.end();
+        this.#doubts.delete(migration);
+      });
     this.#running.set(migration, tracked);
   }
 
@@ -241,6 +256,8 @@ export class OutgoingMigrations {
   ): InDoubtMigration {
     const { hostName, peerVersions, channel, deadlines, journal, shutdown, logger } = this.#options;
     const parties = { migrationId: migration.view.id, instanceId: instance.id };
+    const doubt = new Doubt();
+    this.#doubts.set(migration, doubt);
     return {
       migrationId: migration.view.id,
       instance: { id: instance.id, name: instance.name },
@@ -254,6 +271,7 @@ export class OutgoingMigrations {
       channel,
       deadlines,
       shutdown,
+      doubt,
       logger: logger.child({ migration: migration.view.id, instance: instance.id }),
       onNote: (text) => migration.note(text),
     };
@@ -276,12 +294,26 @@ export class OutgoingMigrations {
     reason: ReturnType<typeof toErrorBody>,
   ): Promise<void> {
     const { code, message } = reason;
+    this.#showDoubt(migration);
     try {
       await instance.publish({ life: 'in-doubt', error: { code, message } });
       await migration.inDoubt(reason);
     } catch (err) {
       this.#options.logger.error({ err, migration: migration.view.id }, 'the doubt could not be recorded');
     }
+  }
+
+  #showDoubt(migration: Migration): void {
+    if (migration.doubt !== null) return;
+    const { id, instanceName, peer } = migration.view;
+    const parties = { migrationId: id, instanceName, peer };
+    const since = new Date();
+    const doubt = this.#doubts.get(migration);
+    migration.waitsForWord(() =>
+      doubt && this.#options.journal.find('source', id)?.state === 'relinquished'
+        ? relinquishedDoubt(parties, since, doubt)
+        : unwrittenDoubt(parties, since),
+    );
   }
 
   async #settled(

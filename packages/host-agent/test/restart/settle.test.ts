@@ -1,58 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { InstanceView } from '@drover/protocol';
 import { formatHostPort } from '@drover/protocol';
 import { describe, expect, it } from 'vitest';
-import type { OwnershipState } from '../../src/journal/states.js';
-import { spec, startTestAgent, type TestAgent } from '../support/agent.js';
-import type { FakeVmm } from '../support/fake-driver.js';
+import { spec, startTestAgent } from '../support/agent.js';
+import { cutHandover, ended } from '../support/cut-handover.js';
 import { interruptedAt } from '../support/interrupted.js';
 import { until } from '../support/until.js';
-
-const RELINQUISHED = [
-  ['owned', 1n],
-  ['relinquished', 2n],
-] as const;
-
-interface Handover {
-  readonly north: TestAgent;
-  readonly south: TestAgent;
-  readonly instance: InstanceView;
-  readonly migrationId: string;
-  readonly northVmm: FakeVmm;
-  readonly southVmm: FakeVmm;
-}
-
-/** Both agents were restarted in the middle of a handover; south's journal had come as far as `states`, north's to `gave`. */
-async function cutHandover(
-  states: readonly OwnershipState[],
-  gave: readonly (readonly [OwnershipState, bigint])[] = RELINQUISHED,
-): Promise<Handover> {
-  const [north, south] = [await startTestAgent(), await startTestAgent({ name: 'south' })];
-  const instance = await north.client.createInstance({ spec: spec('web-1'), start: true });
-  const there = await south.client.createInstance({ id: instance.id, spec: spec('web-1'), start: true });
-  const northVmm = north.host.vmms.get(instance.state.vmmId) as FakeVmm;
-  const southVmm = south.host.vmms.get(there.state.vmmId) as FakeVmm;
-  await northVmm.pause();
-  await southVmm.pause();
-  const migrationId = randomUUID();
-  await south.restart(async () => {
-    const reached = states.map((state) => [state, 2n] as const);
-    await interruptedAt(south, there, 'destination', reached, { migrationId });
-  });
-  await north.restart(async () => {
-    const peer = formatHostPort(south.agent.peer);
-    await interruptedAt(north, instance, 'source', gave, { migrationId, peer });
-  });
-  return { north, south, instance, migrationId, northVmm, southVmm };
-}
-
-const ended = ({ north, migrationId }: Handover) =>
-  until(
-    () => north.client.getMigration(migrationId),
-    ({ endedAt }) => endedAt !== null,
-  );
 
 describe('a handover that both agents were restarted in', () => {
   it('is finished when the destination was ready: it is told again, and alone runs the guest (R1, R2, R4)', async () => {
