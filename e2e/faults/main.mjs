@@ -3,9 +3,11 @@
  *
  *   node e2e/faults/main.mjs [--driver qemu|machine] [--phase NAME,…] [--fault NAME,…] [--logs]
  *
- * Names may be parts of names. A run of everything that broke no rule writes docs/faults.md; `--logs` prints the agents' logs of a cell that did.
+ * Names may be parts of names. A run of every phase with both drivers that broke no rule writes docs/faults.md; `--logs` prints the agents' logs of a cell that did.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -21,15 +23,41 @@ const { values } = parseArgs({
 });
 const unused = 'the matrix of faults does without';
 const environment = { ...process.env, DROVER_E2E_NO_LINUX: unused, DROVER_E2E_NO_BUILDS: unused };
-if (values.driver !== undefined) environment.DROVER_E2E_FAULTS_DRIVER = values.driver;
-if (values.phase !== undefined) environment.DROVER_E2E_FAULTS_PHASE = values.phase;
 if (values.fault !== undefined) environment.DROVER_E2E_FAULTS_FAULT = values.fault;
 if (values.logs) environment.DROVER_E2E_FAULTS_LOGS = '1';
-const isWhole = values.driver === undefined && values.phase === undefined && values.fault === undefined;
-if (isWhole) environment.DROVER_E2E_FAULTS_PAGE = '1';
-const { status } = spawnSync(
-  process.execPath,
-  [join(here, '..', 'main.mjs'), '--config', join('faults', 'vitest.config.ts')],
-  { env: environment, stdio: 'inherit' },
+/** Phases of each process: a cell waits more than it works, so that several go side by side. */
+const halves = [
+  'making,prepared,rounds,paused,last-round,memory,loaded',
+  'ready,handover,relinquished,commit,owned,resumed,running',
+];
+const drivers = values.driver?.split(',') ?? ['qemu', 'machine'];
+const parts = drivers.flatMap((driver) =>
+  (values.phase ? [values.phase] : halves).map((phase) => ({ driver, phase })),
 );
-process.exitCode = status ?? 1;
+const folder = mkdtempSync(join(tmpdir(), 'drover-faults-'));
+if (values.phase === undefined && values.driver === undefined) {
+  environment.DROVER_E2E_FAULTS_RUN = folder;
+  environment.DROVER_E2E_FAULTS_PARTS = String(parts.length);
+}
+
+/** @param {{ driver: string, phase: string }} part */
+function run({ driver, phase }) {
+  const child = spawn(
+    process.execPath,
+    [join(here, '..', 'main.mjs'), '--config', join('faults', 'vitest.config.ts')],
+    {
+      env: { ...environment, DROVER_E2E_FAULTS_DRIVER: driver, DROVER_E2E_FAULTS_PHASE: phase },
+      stdio: 'inherit',
+    },
+  );
+  return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+}
+
+// An interrupt ends the tests, which have the same terminal; this process stays to clean up after them.
+process.on('SIGINT', () => {});
+try {
+  const codes = await Promise.all(parts.map(run));
+  process.exitCode = Math.max(...codes);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

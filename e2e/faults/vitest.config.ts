@@ -5,7 +5,7 @@ export default packageTests(import.meta.url, {
   include: ['matrix.test.ts'],
   fileParallelism: false,
   hookTimeout: 120_000,
-  reporters: ['verbose', 'json'],
+  reporters: ['verbose'],
   // A rule that is broken once is broken.
   retry: 0,
 });

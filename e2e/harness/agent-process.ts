@@ -7,7 +7,8 @@ import { AgentClient } from '@drover/client';
 import { type Build, thisCheckout } from './build.js';
 import type { HostNetwork } from './topology.js';
 
-const readyTimeoutMs = 20_000;
+/** A start takes a second; on a machine whose processors are taken by others, many times that. */
+const readyTimeoutMs = 60_000;
 const stopTimeoutMs = 20_000;
 
 export interface AgentProcessOptions {
