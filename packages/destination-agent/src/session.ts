@@ -137,6 +137,8 @@ export class Session {
         `COMMIT names epoch ${epoch}, but the migration was prepared for ${this.identity.epoch}; the VMM stays paused.`,
       );
     }
+    // Its end may not have been told yet: OWNED for a dead VMM would leave the instance without one that can go on (R2).
+    if (this.#state === 'ready' && this.#vmm?.isGone?.()) this.#vmmEnd ??= vmmEnded('its process is gone');
     if (this.#state === 'ready' && this.#vmmEnd) {
       this.#advance('failed');
       await this.#withdraw(this.#vmmEnd);
@@ -328,10 +330,7 @@ export class Session {
     this.#vmm = vmm;
     this.#ignoreVmm = vmm.onEvent(({ kind, message }) => {
       if (kind !== 'exited' && kind !== 'failed') return;
-      this.#vmmEnd = destinationErrors.error(
-        'destination-vmm-ended',
-        `The VMM at the destination ended before the handover: ${message}`,
-      );
+      this.#vmmEnd = vmmEnded(message);
       this.fail(this.#vmmEnd).catch(() => {});
     });
   }
@@ -359,6 +358,13 @@ export class Session {
     }
     this.#state = next;
   }
+}
+
+function vmmEnded(how: string): DroverError {
+  return destinationErrors.error(
+    'destination-vmm-ended',
+    `The VMM at the destination ended before the handover: ${how}`,
+  );
 }
 
 function asDroverError(thrown: unknown, name: string): DroverError {

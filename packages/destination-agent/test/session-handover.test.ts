@@ -62,6 +62,14 @@ describe('a migration in READY', () => {
     expect(host.log).toEqual([]);
   });
 
+  it('never owns a VMM that is gone, although nobody was told of its end: the source can go on (R2)', async () => {
+    const { host, session, vmm } = ready();
+    Object.assign(vmm, { isGone: () => true });
+    await expect(session.commit(6n)).rejects.toMatchObject({ code: 'destination-vmm-ended' });
+    expect(host.log).toEqual(['aborted', 'destroy', 'ended failed']);
+    await expect(session.commit(6n)).rejects.toMatchObject({ code: 'handover-not-allowed' });
+  });
+
   it('journals ABORTED before the VMM goes, and answers a second ABORT as well (R4)', async () => {
     const { host, session } = ready();
     await session.abort({ message: 'cancelled' });

@@ -137,6 +137,8 @@ export interface Vmm {
   readonly regions: readonly { readonly id: string; readonly sizeBytes: bigint }[];
   onEvent(listener: (event: VmmEvent) => void): () => void;
   status(): Promise<VmmStatus>;
+  /** True once the process is gone. Told at once, for where a round trip would be downtime; left out where it cannot be. */
+  isGone?(): boolean;
   /** Stops guest code and drains its I/O. Paused on success; unchanged on failure. */
   pause(): Promise<void>;
   /** Runs guest code. The caller must hold ownership of the instance (R1). */

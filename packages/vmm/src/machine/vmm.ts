@@ -66,8 +66,12 @@ export class MachineVmm implements Vmm {
     return () => this.#listeners.delete(listener);
   }
 
+  isGone(): boolean {
+    return !this.#process.alive();
+  }
+
   async status(): Promise<VmmStatus> {
-    if (!this.#process.alive()) return 'gone';
+    if (this.isGone()) return 'gone';
     if (this.#client.ended) return 'failed';
     return statusOf(await this.#client.request('status', {}));
   }

@@ -89,8 +89,12 @@ export class QemuVmm implements Vmm {
     return this.#events.listen(listener);
   }
 
+  isGone(): boolean {
+    return !this.#process.alive();
+  }
+
   async status(): Promise<VmmStatus> {
-    if (!this.#process.alive()) return 'gone';
+    if (this.isGone()) return 'gone';
     if (this.#qmp.ended) return 'failed';
     return statusOf(await queryRunState(this.#qmp));
   }
