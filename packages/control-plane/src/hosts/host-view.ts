@@ -17,6 +17,7 @@ const NONE: HostUse = { vmms: 0, cpus: 0, memoryBytes: 0, guests: 0 };
 
 /** Of these hosts, or of all. A guest that is there and promised room at once, as one that is moving in, is counted once. */
 export async function hostUse(db: Queries, ids: readonly string[] | null): Promise<Map<string, HostUse>> {
+  if (ids?.length === 0) return new Map();
   const vmms = db
     .selectFrom('vmms')
     .innerJoin('instances', 'instances.id', 'vmms.instance_id')
