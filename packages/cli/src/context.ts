@@ -13,7 +13,10 @@ export interface CommandContext {
   readonly stderr: Output;
   readonly stdin: NodeJS.ReadStream;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Calls `listener` on each SIGINT or SIGTERM until the returned function is called. */
+  /**
+   * Calls `listener` on each SIGINT or SIGTERM until the returned function is called; also, as SIGTERM, when a program that started this one
+   * over a channel (`drover up`) has gone.
+   */
   onInterrupt(listener: (signal: NodeJS.Signals) => void): () => void;
   /** Sets what the process exits with; the last call counts. */
   exitWith(code: ExitCode): void;
@@ -24,4 +27,12 @@ export function abortOnInterrupt(context: CommandContext): { signal: AbortSignal
   const controller = new AbortController();
   const release = context.onInterrupt((signal) => controller.abort(signal));
   return { signal: controller.signal, release };
+}
+
+/** Resolves once `signal` is aborted. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -18,7 +18,10 @@ export async function main(): Promise<void> {
     onInterrupt(listener) {
       process.on('SIGINT', listener);
       process.on('SIGTERM', listener);
+      const onParentGone = () => listener('SIGTERM');
+      process.on('disconnect', onParentGone);
       return () => {
+        process.off('disconnect', onParentGone);
         process.off('SIGINT', listener);
         process.off('SIGTERM', listener);
       };

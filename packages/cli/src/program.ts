@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { addAgentCommand } from './commands/agent.js';
 import { addAuditCommand } from './commands/audit.js';
 import { addCompatCommand } from './commands/compat.js';
+import { addControlPlaneCommand } from './commands/control-plane.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addDrainCommands } from './commands/drain.js';
 import { addEventsCommand } from './commands/events.js';
@@ -11,6 +12,7 @@ import { addInstanceCommands } from './commands/instance.js';
 import { addMigrateCommand } from './commands/migrate.js';
 import { addMigrationCommands } from './commands/migration.js';
 import { addPreflightCommand } from './commands/preflight.js';
+import { addUpCommand } from './commands/up.js';
 import { addVersionCommand } from './commands/version.js';
 import type { CommandContext } from './context.js';
 
@@ -29,6 +31,8 @@ export function createProgram(context: CommandContext): Command {
     .addHelpText('after', exitCodes);
   addDoctorCommand(program, context);
   addAgentCommand(program, context);
+  addControlPlaneCommand(program, context);
+  addUpCommand(program, context);
   addHostCommands(program, context);
   addInstanceCommands(program, context);
   addPreflightCommand(program, context);

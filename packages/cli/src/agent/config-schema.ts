@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { address } from '../configuration/values.js';
+import { address, logLevel } from '../configuration/values.js';
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/drover';
 export const DEFAULT_RUN_DIRECTORY = '/run/drover';
@@ -60,7 +60,7 @@ export const agentConfigSchema = z.strictObject({
   'switchover-ms': milliseconds.default(30_000),
   /** Longest wait between two questions to a destination whose word is missing. */
   'retry-ms': milliseconds.default(5_000),
-  'log-level': z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  'log-level': logLevel.default('info'),
 });
 
 export type AgentConfig = z.output<typeof agentConfigSchema>;

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { holdsIn, startHostAgent } from '@drover/host-agent';
 import { destination, pino } from 'pino';
-import { abortOnInterrupt, type CommandContext } from '../context.js';
+import { abortOnInterrupt, type CommandContext, untilAborted } from '../context.js';
 import { loadAgentConfig } from './config.js';
 import type { AgentConfig } from './config-schema.js';
 
@@ -63,7 +63,7 @@ export async function runAgent(flags: AgentFlags, context: CommandContext): Prom
       ...(holds === undefined || holds === '' ? {} : { holds: holdsIn(holds) }),
     });
     context.stdout.write(`${JSON.stringify({ ready: true, url: agent.url, peer: agent.peer })}\n`);
-    await aborted(signal);
+    await untilAborted(signal);
     logger.info({ signal: String(signal.reason) }, 'stopping; guests go on');
     await agent.close();
   } finally {
@@ -93,11 +93,4 @@ function hostAgentOptions(config: AgentConfig): Parameters<typeof startHostAgent
     },
     ...(qemuBinary === undefined ? {} : { qemuBinary }),
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -4,7 +4,7 @@ import { renderEvent } from '../fleet/event-line.js';
 import { type ControlPlaneOptions, controlPlaneClient, controlPlaneOption } from '../target/choose.js';
 import { jsonOption, wholeNumber, withExamples } from './options.js';
 
-const kinds = ['host', 'vmm', 'instance', 'migration', 'drain'] as const;
+const kinds = ['host', 'vmm', 'instance', 'migration', 'drain', 'gone'] as const;
 type Kind = (typeof kinds)[number];
 
 interface EventsOptions extends ControlPlaneOptions {

@@ -24,6 +24,8 @@ export interface Running {
 export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** A command that hangs is ended after this, ms. */
+  readonly deadlineMs?: number;
 }
 
 /** Starts the real command as a process of its own. */
@@ -47,7 +49,7 @@ export function startDrover(args: readonly string[], options: RunOptions = {}): 
     stderr += text;
   });
   if (options.input !== undefined) child.stdin.end(options.input);
-  const timer = setTimeout(() => child.kill('SIGKILL'), DEADLINE_MS);
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.deadlineMs ?? DEADLINE_MS);
   const finished = new Promise<Finished>((resolve) => {
     child.on('close', (code) => {
       clearTimeout(timer);
