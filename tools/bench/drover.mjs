@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startAgent } from '../demo/agent-process.mjs';
+import { startAgent } from '../daemons/agent-process.mjs';
 import { Watch } from './life.mjs';
 
-/** @import { AgentProcess } from '../demo/agent-process.mjs' */
+/** @import { AgentProcess } from '../daemons/agent-process.mjs' */
 /** @import { Method } from './measurement.mjs' */
 /** @import { Settings } from './settings.mjs' */
 

@@ -1,30 +1,39 @@
 /**
- * The demo: two host agents, a guest under load, and its heart beating on while it moves there and back.
+ * The demo: a control plane and two host agents, a guest under load, and its heart beating on while it moves there and back and is
+ * drained away.
  *
  *   npm run demo [-- --guest linux] [-- --vmm machine] [-- --json]
  *
  * With --json the last line of standard output is one JSON document and everything else goes to standard error. Exit code 0 only
- * when both moves completed, both sides' memory was equal, and the guest lives and found no bad page. Leaves nothing behind.
+ * when all moves completed, both sides' memory was equal, and the guest lives and found no bad page. Leaves nothing behind.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { formatDuration, toErrorBody } from '@drover/types';
 import { BeatMeter } from '../beat/beat-meter.mjs';
-import { startAgent } from './agent-process.mjs';
+import { startFleet } from '../daemons/fleet-process.mjs';
+import { drain, migrate } from './fleet-moves.mjs';
 import { demoGuest } from './guests.mjs';
 import { endProcessesBelow } from './leftovers.mjs';
-import { move } from './move.mjs';
+import { watchMove } from './move.mjs';
 import { Narrator } from './narrator.mjs';
-import { completedDocument, reportTable, shortcoming } from './report.mjs';
+import { completedDocument, fleetTable, reportTable, shortcoming } from './report.mjs';
 
-/** @import { Host } from '@drover/types' */
-/** @import { AgentProcess } from './agent-process.mjs' */
+/** @import { ControlPlaneClient } from '@drover/client' */
+/** @import { DrainView, FleetVmm } from '@drover/protocol' */
+/** @import { HostV2 } from '@drover/types' */
+/** @import { FleetHost } from '../daemons/fleet-process.mjs' */
+/** @import { Move } from './move.mjs' */
 
 /** How long the heart is watched before the first move, in beats of a millisecond. */
 const BEATS_BEFORE = 500;
 const BEATS_TIMEOUT_MS = 20_000;
+/** How long the control plane may take to bring about what it was asked for, ms; a fraction of a second by itself. */
+const REACHED_TIMEOUT_MS = 30_000;
+const POLL_MS = 50;
 /** Directories of sockets must be short; a TMPDIR longer than this is not used. */
 const TMPDIR_MAX = 40;
 
@@ -37,73 +46,144 @@ const TMPDIR_MAX = 40;
 async function demo(kind, asked, narrator, signal) {
   const base = await mkdtemp(join(tmpdir().length > TMPDIR_MAX ? '/tmp' : tmpdir(), 'drover-demo-'));
   const meter = new BeatMeter();
-  /** @type {AgentProcess[]} */
-  const agents = [];
+  /** @type {import('../daemons/fleet-process.mjs').FleetProcess | null} */
+  let fleet = null;
   let hasGuest = false;
   try {
-    narrator.say(
-      'Drover demo: a guest under load moves from host a to host b and back, and its heart goes on.\n',
-    );
-    for (const name of ['a', 'b']) {
-      const agent = await startAgent(name, join(base, name));
-      agents.push(agent);
-      narrator.say(`host ${name}   ${agent.url} (agent ${agent.pid})`);
-    }
-    const [a, b] = /** @type {[AgentProcess, AgentProcess]} */ (agents);
+    narrator.say('Drover demo: a guest under load moves between two hosts, and its heart goes on.\n');
+    fleet = await startFleet(base);
+    const { client } = fleet;
+    const [a, b] = /** @type {[FleetHost, FleetHost]} */ (fleet.hosts);
+    narrator.say(`control plane  ${fleet.url}`);
+    for (const { name, url, pid } of [a, b]) narrator.say(`host ${name}         ${url} (agent ${pid})`);
     const { drivers } = await a.client.getHost();
     const vmm = chooseVmm(kind, asked, drivers);
 
     const { spec, description, bootTimeoutMs } = await demoGuest(kind, vmm, (line) => narrator.say(line));
     signal.throwIfAborted();
-    narrator.say(`guest    ${description}`);
+    narrator.say(`guest          ${description}`);
     const envelope = {
       schema: /** @type {const} */ ('drover.instance-spec'),
       version: vmm === 'machine' ? 3 : 1,
       body: spec,
     };
-    const { state, consoleSocket } = await a.client.createInstance({ spec: envelope, start: true });
-    if (state.accelerator === null || consoleSocket === null) throw new Error('The guest has no running VMM');
-    narrator.say(`         ${vmm}, under ${state.accelerator}: ${state.acceleratorReason}\n`);
+    await client.createInstance({ spec: envelope, start: true, placement: { host: a.name } });
     hasGuest = true;
+    const { state } = await untilRunning(client, spec.name, signal);
+    const { consoleSocket } = await a.client.getInstance(spec.name);
+    if (state.accelerator === null || consoleSocket === null) throw new Error('The guest has no running VMM');
+    narrator.say(`               ${vmm}, under ${state.accelerator}: ${state.acceleratorReason}\n`);
     meter.attach(consoleSocket);
     await meter.waitForReady({ timeoutMs: bootTimeoutMs, signal });
     await meter.waitForBeats(BEATS_BEFORE, { timeoutMs: BEATS_TIMEOUT_MS, signal });
     const atRest = meter.summary();
     narrator.say(
-      `heart    ${atRest.beats} beats so far, longest gap at rest ${formatDuration(atRest.longestGap?.ms ?? 0)}\n`,
+      `heart          ${atRest.beats} beats so far, longest gap at rest ${formatDuration(atRest.longestGap?.ms ?? 0)}`,
     );
+    await preflight(client, spec.name, narrator, signal);
 
+    /** @type {Move[]} */
     const moves = [];
+    const scene = { instance: spec.name, meter, signal };
+    const stage = { fleet: client, meter, narrator };
     for (const [from, to] of /** @type {const} */ ([
       [a, b],
       [b, a],
     ])) {
       narrator.say(`${from.name} → ${to.name}`);
-      const moved = await move({ from, to, instance: spec.name, meter, narrator, signal });
+      const moved = await watchMove({
+        ...scene,
+        from,
+        to,
+        run: (whole) => migrate({ ...stage, instance: spec.name, to: to.name, signal: whole }),
+      });
       moves.push(moved);
-      narrator.say(
-        `  moved in ${formatDuration(moved.report.totalMs)}; downtime ${formatDuration(moved.report.downtime.totalMs)} as reported, ` +
-          `${formatDuration(moved.gapMs)} between two beats; the guest checked its memory: ${moved.corruptPages} bad pages\n`,
-      );
+      sayMoved(narrator, moved);
     }
-    narrator.say(`${reportTable(moves)}\n`);
+    narrator.say(`${a.name} is drained`);
+    /** @type {DrainView[]} */
+    const drains = [];
+    const left = await watchMove({
+      ...scene,
+      from: a,
+      to: b,
+      run: async (whole) => {
+        const { view, report } = await drain({ ...stage, host: a.name, signal: whole });
+        drains.push(view);
+        return report;
+      },
+    });
+    moves.push(left);
+    sayMoved(narrator, left);
+
+    const { items: hosts } = await client.listHosts({}, { signal });
+    narrator.say(`${reportTable(moves)}\n\nthe fleet\n${fleetTable(hosts)}\n`);
     const missing = shortcoming(moves);
     if (missing !== null) throw new Error(missing);
-    await a.client.stopInstance(spec.name, { force: true });
-    await a.client.deleteInstance(spec.name);
-    return completedDocument(vmm, state.accelerator, moves);
+    const { accelerator } = state;
+    return completedDocument({ driver: vmm, accelerator, moves, drains, hosts });
   } catch (thrown) {
     // Before there is a guest the sentence says it all.
-    for (const agent of hasGuest && !signal.aborted ? agents : []) {
-      narrator.say(`last words of agent ${agent.name}:\n${await agent.lastWords()}`);
+    for (const { name, log } of hasGuest && !signal.aborted ? (fleet?.hosts ?? []) : []) {
+      const words = (await readFile(log, 'utf8').catch(() => '')).trim().split('\n').slice(-4);
+      narrator.say(`last words of agent ${name}:\n${words.join('\n')}`);
     }
     throw thrown;
   } finally {
     meter.detach();
-    await Promise.all(agents.map((agent) => agent.stop()));
+    await fleet?.stop();
     await endProcessesBelow(base);
     await rm(base, { recursive: true, force: true });
   }
+}
+
+/**
+ * @param {Narrator} narrator
+ * @param {Move} moved
+ */
+function sayMoved(narrator, { report, gapMs, corruptPages }) {
+  narrator.say(
+    `  moved in ${formatDuration(report.totalMs)}; downtime ${formatDuration(report.downtime.totalMs)} as reported, ` +
+      `${formatDuration(gapMs)} between two beats; the guest checked its memory: ${corruptPages} bad pages\n`,
+  );
+}
+
+/**
+ * @param {ControlPlaneClient} fleet
+ * @param {string} instance
+ * @param {AbortSignal} signal
+ * @returns {Promise<FleetVmm>}
+ */
+async function untilRunning(fleet, instance, signal) {
+  const deadline = performance.now() + REACHED_TIMEOUT_MS;
+  for (;;) {
+    const { vmm, problem } = await fleet.getInstance(instance, { signal });
+    if (problem !== null && !problem.retryable) throw new Error(`${problem.message} [${problem.code}]`);
+    if (vmm?.state.life === 'running') return vmm;
+    if (performance.now() > deadline) {
+      const why = problem === null ? '' : `: ${problem.message} [${problem.code}]`;
+      throw new Error(`The guest does not run after ${formatDuration(REACHED_TIMEOUT_MS)}${why}`);
+    }
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+/**
+ * Says what the control plane thinks of the moves to come.
+ *
+ * @param {ControlPlaneClient} fleet
+ * @param {string} instance
+ * @param {Narrator} narrator
+ * @param {AbortSignal} signal
+ */
+async function preflight(fleet, instance, narrator, signal) {
+  for (const { host, moves, findings } of await fleet.checkPreflight({ instance }, { signal })) {
+    narrator.say(`preflight      to ${host.name}: ${moves ? 'moves' : 'refused'}`);
+    for (const { severity, sentence, code } of findings) {
+      narrator.say(`               ${severity}: ${sentence} [${code}]`);
+    }
+  }
+  narrator.say('');
 }
 
 /**
@@ -111,7 +191,7 @@ async function demo(kind, asked, narrator, signal) {
  *
  * @param {'bare' | 'linux'} kind
  * @param {'qemu' | 'machine' | null} asked
- * @param {Host['drivers']} drivers
+ * @param {HostV2['drivers']} drivers
  * @returns {'qemu' | 'machine'}
  */
 function chooseVmm(kind, asked, drivers) {
@@ -148,7 +228,7 @@ async function main() {
   const narrator = new Narrator(values.json ? process.stderr : process.stdout);
   try {
     const document = await demo(values.guest, vmm, narrator, interrupted.signal);
-    narrator.say('The guest moved there and back, alive and right.');
+    narrator.say('The guest moved there and back and away, alive and right.');
     if (values.json) process.stdout.write(`${JSON.stringify(document)}\n`);
   } catch (thrown) {
     // What was waited for says only that it was aborted; the reason is who aborted it.

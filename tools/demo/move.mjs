@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { progressLine } from './narrator.mjs';
 
 /** @import { MigrationReport } from '@drover/types' */
 /** @import { BeatMeter } from '../beat/beat-meter.mjs' */
-/** @import { AgentProcess } from './agent-process.mjs' */
-/** @import { Narrator } from './narrator.mjs' */
+/** @import { FleetHost } from '../daemons/fleet-process.mjs' */
 
 /** A whole move, ms; hundreds of times what it takes. */
 const MOVE_TIMEOUT_MS = 300_000;
@@ -31,32 +29,26 @@ const CONSOLE_POLL_MS = 10;
  */
 
 /**
- * Moves the instance while its heart is watched, then has the guest verify its whole working set.
+ * Watches the instance's heart while `run` moves it, then has the guest verify its whole working set.
  *
  * @param {object} options
- * @param {AgentProcess} options.from
- * @param {AgentProcess} options.to
+ * @param {FleetHost} options.from
+ * @param {FleetHost} options.to
  * @param {string} options.instance
  * @param {BeatMeter} options.meter Attached to the console on the source.
- * @param {Narrator} options.narrator
  * @param {AbortSignal} options.signal
+ * @param {(signal: AbortSignal) => Promise<MigrationReport>} options.run
  * @returns {Promise<Move>}
  */
-export async function move({ from, to, instance, meter, narrator, signal }) {
+export async function watchMove({ from, to, instance, meter, signal, run }) {
   meter.reset();
   const whole = AbortSignal.any([signal, AbortSignal.timeout(MOVE_TIMEOUT_MS)]);
-  const { peer } = await to.client.getHost();
-  const { id } = await from.client.startMigration({
-    instance,
-    destination: peer,
-    settings: { connections: 2, verify: true },
-  });
   const migrationEnded = new AbortController();
   const watched = AbortSignal.any([whole, migrationEnded.signal]);
   const arrival = attachWhenThere(to, instance, meter, watched);
   let report;
   try {
-    report = await follow(from, id, meter, narrator, whole);
+    report = await run(whole);
   } finally {
     migrationEnded.abort();
   }
@@ -81,48 +73,18 @@ export async function move({ from, to, instance, meter, narrator, signal }) {
 }
 
 /**
- * @param {AgentProcess} agent
- * @param {string} id
- * @param {BeatMeter} meter
- * @param {Narrator} narrator
- * @param {AbortSignal} signal
- * @returns {Promise<MigrationReport>}
- */
-async function follow(agent, id, meter, narrator, signal) {
-  let step = '';
-  for await (const event of agent.client.watchMigration(id, { signal })) {
-    if (event.kind === 'note') narrator.say(`  ${event.message}`);
-    if (event.kind === 'progress') {
-      const line = progressLine(event.progress, meter.summary());
-      const { phase, round } = event.progress;
-      if (`${phase} ${round}` === step) narrator.show(line);
-      else narrator.say(line);
-      step = `${phase} ${round}`;
-    }
-    if (event.kind === 'ended') {
-      const { state, error, report } = event.migration;
-      if (state === 'completed' && report !== null) return report;
-      throw new Error(
-        `The migration is ${state}: ${error ? `${error.message} [${error.code}]` : 'no reason given'}`,
-      );
-    }
-  }
-  throw new Error('The events of the migration ended before the migration did');
-}
-
-/**
  * Attaches the meter to the console of the VMM that the destination makes, before that VMM runs, so that its first beat is seen.
  *
- * @param {AgentProcess} agent
+ * @param {FleetHost} host
  * @param {string} instance
  * @param {BeatMeter} meter
  * @param {AbortSignal} signal
  * @returns {Promise<string | null>} the console; null where none came before `signal`
  */
-async function attachWhenThere(agent, instance, meter, signal) {
+async function attachWhenThere(host, instance, meter, signal) {
   for (;;) {
     // Until the destination has been asked to prepare there is no such instance, which is an error of the API.
-    const view = await agent.client.getInstance(instance).catch(() => null);
+    const view = await host.client.getInstance(instance).catch(() => null);
     if (view?.consoleSocket) {
       meter.attach(view.consoleSocket);
       return view.consoleSocket;

@@ -1,5 +1,6 @@
 import { formatBytes, formatDuration } from '@drover/types';
 
+/** @import { DrainView, HostView } from '@drover/protocol' */
 /** @import { Move } from './move.mjs' */
 
 /** @type {readonly (readonly [string, (move: Move) => string])[]} */
@@ -47,11 +48,14 @@ export function reportTable(moves) {
 /**
  * What a program reads: the last line of `npm run demo -- --json`.
  *
- * @param {'qemu' | 'machine'} driver
- * @param {string} accelerator
- * @param {readonly Move[]} moves
+ * @param {object} shown
+ * @param {'qemu' | 'machine'} shown.driver
+ * @param {string} shown.accelerator
+ * @param {readonly Move[]} shown.moves There and back, and away from the host that is drained.
+ * @param {readonly DrainView[]} shown.drains
+ * @param {readonly HostView[]} shown.hosts The fleet at the end.
  */
-export function completedDocument(driver, accelerator, moves) {
+export function completedDocument({ driver, accelerator, moves, drains, hosts }) {
   const last = moves.at(-1);
   return {
     result: 'completed',
@@ -66,11 +70,29 @@ export function completedDocument(driver, accelerator, moves) {
       pagesSent: report.dataPages,
       verified: report.verified === true,
     })),
+    drains: drains.map(({ hostName, state, total, moved }) => ({ host: hostName, state, total, moved })),
+    hosts: hosts.map(({ name, state, vmms }) => ({ name, state, vmms })),
     guest: {
       alive: last?.alive === true,
       corruptPages: Math.max(0, ...moves.map(({ corruptPages }) => corruptPages)),
     },
   };
+}
+
+/**
+ * The fleet as a table, one line a host.
+ *
+ * @param {readonly HostView[]} hosts
+ */
+export function fleetTable(hosts) {
+  const lines = hosts.map(
+    ({ name, state, vmms, capacity }) =>
+      `  ${name.padEnd(4)} ${state.padEnd(12)} ${`${vmms} VMM${vmms === 1 ? '' : 's'}`.padEnd(7)} ` +
+      (capacity === null
+        ? ''
+        : `${formatBytes(capacity.memoryBytesUsed)} of ${formatBytes(capacity.memoryBytes)} given to guests`),
+  );
+  return lines.map((line) => line.trimEnd()).join('\n');
 }
 
 /**

@@ -1,6 +1,7 @@
+import type { DrainView, HostView } from '@drover/protocol';
 import { describe, expect, it } from 'vitest';
 import type { Move } from '../demo/move.mjs';
-import { completedDocument, reportTable, shortcoming } from '../demo/report.mjs';
+import { completedDocument, fleetTable, reportTable, shortcoming } from '../demo/report.mjs';
 
 function move(change: Partial<Move> = {}): Move {
   return {
@@ -64,9 +65,42 @@ function move(change: Partial<Move> = {}): Move {
   };
 }
 
+const id = '11111111-1111-4111-8111-111111111111';
+const at = '2026-01-01T00:00:00.000Z';
+const drain: DrainView = {
+  id,
+  hostId: id,
+  hostName: 'a',
+  state: 'completed',
+  concurrency: 2,
+  total: 1,
+  moved: 1,
+  stays: 0,
+  items: [],
+  createdAt: at,
+  endedAt: at,
+};
+function host(name: string): HostView {
+  return {
+    id,
+    name,
+    url: 'http://127.0.0.1:7700',
+    state: 'maintenance',
+    desired: 'maintenance',
+    labels: {},
+    description: null,
+    capacity: { cpus: 2, memoryBytes: 4 * 2 ** 30, cpusUsed: 0, memoryBytesUsed: 0 },
+    vmms: 0,
+    registeredAt: at,
+    lastSeenAt: at,
+    reason: null,
+  };
+}
+
 describe('the report of the demo', () => {
   it('is one document of the agreed form', () => {
-    expect(completedDocument('qemu', 'tcg', [move(), move({ from: 'b', to: 'a' })])).toEqual({
+    const shown = { moves: [move(), move({ from: 'b', to: 'a' })], drains: [drain], hosts: [host('a')] };
+    expect(completedDocument({ driver: 'qemu', accelerator: 'tcg', ...shown })).toEqual({
       result: 'completed',
       driver: 'qemu',
       ramMode: 'external',
@@ -79,8 +113,16 @@ describe('the report of the demo', () => {
         pagesSent: 90,
         verified: true,
       })),
+      drains: [{ host: 'a', state: 'completed', total: 1, moved: 1 }],
+      hosts: [{ name: 'a', state: 'maintenance', vmms: 0 }],
       guest: { alive: true, corruptPages: 0 },
     });
+  });
+
+  it('ends with the fleet, a line a host', () => {
+    expect(fleetTable([host('a'), { ...host('b'), state: 'active', vmms: 1 }])).toBe(
+      '  a    maintenance  0 VMMs  0 B of 4 GiB given to guests\n  b    active       1 VMM   0 B of 4 GiB given to guests',
+    );
   });
 
   it('has a column a move', () => {

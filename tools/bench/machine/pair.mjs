@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BeatMeter } from '../../beat/beat-meter.mjs';
-import { startAgent } from '../../demo/agent-process.mjs';
+import { startAgent } from '../../daemons/agent-process.mjs';
 import { footprint } from './footprint.mjs';
 
 /** @import { MigrationReport } from '@drover/types' */
-/** @import { AgentProcess } from '../../demo/agent-process.mjs' */
+/** @import { AgentProcess } from '../../daemons/agent-process.mjs' */
 /** @import { Footprint } from './footprint.mjs' */
 /** @import { MachineSettings } from './settings.mjs' */
 
