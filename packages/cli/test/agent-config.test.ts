@@ -46,6 +46,19 @@ describe('the configuration of an agent', () => {
     expect(config.listen).toEqual({ host: '::1', port: 0 });
   });
 
+  it('reads where its control plane is, and its labels from a table and from a line', async () => {
+    const path = await file('control-plane = "http://a:7600, http://b:7600"\n[labels]\nrack = "7"\n');
+    expect(await loadAgentConfig({ ...nothing, file: path })).toMatchObject({
+      'control-plane': ['http://a:7600', 'http://b:7600'],
+      labels: { rack: '7' },
+    });
+    const environment = { DROVER_LABELS: 'rack=7, ssd=yes', DROVER_AGENT_URL: 'http://10.0.0.2:7700' };
+    expect(await loadAgentConfig({ ...nothing, environment })).toMatchObject({
+      labels: { rack: '7', ssd: 'yes' },
+      'agent-url': 'http://10.0.0.2:7700',
+    });
+  });
+
   it('reads a list of versions', async () => {
     const config = await loadAgentConfig({ ...nothing, environment: { DROVER_PEER_VERSIONS: '1,2' } });
     expect(config['peer-versions']).toEqual([1, 2]);
@@ -64,6 +77,14 @@ describe('the configuration of an agent', () => {
   });
 
   it.each([
+    [
+      'a control plane that is no URL',
+      'control-plane = "a:7600"',
+      {},
+      {},
+      /control-plane:? is not a list of http URLs/,
+    ],
+    ['labels that are none', '', { DROVER_LABELS: 'rack' }, {}, /DROVER_LABELS:? is not a list of labels/],
     [
       'an unknown key of the file',
       'lisen = "a:1"',

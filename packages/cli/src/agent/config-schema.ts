@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { address, logLevel } from '../configuration/values.js';
+import { address, labels, logLevel, url, urls } from '../configuration/values.js';
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/drover';
 export const DEFAULT_RUN_DIRECTORY = '/run/drover';
@@ -60,6 +60,12 @@ export const agentConfigSchema = z.strictObject({
   'switchover-ms': milliseconds.default(30_000),
   /** Longest wait between two questions to a destination whose word is missing. */
   'retry-ms': milliseconds.default(5_000),
+  /** Replicas of the control plane to register with, tried in order; none, and the host stands alone. */
+  'control-plane': urls.optional(),
+  /** This agent's API as the control plane reaches it; needed where `listen` is a wildcard. */
+  'agent-url': url.optional(),
+  /** What placement may ask for, `rack=7,ssd=yes`; without it they are as the control plane has them. */
+  labels: labels.optional(),
   'log-level': logLevel.default('info'),
 });
 

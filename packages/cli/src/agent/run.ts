@@ -23,6 +23,9 @@ export interface AgentFlags {
   readonly prepareMs?: string;
   readonly switchoverMs?: string;
   readonly retryMs?: string;
+  readonly controlPlane?: string;
+  readonly agentUrl?: string;
+  readonly labels?: string;
   readonly logLevel?: string;
 }
 
@@ -50,6 +53,9 @@ export async function runAgent(flags: AgentFlags, context: CommandContext): Prom
       'prepare-ms': flags.prepareMs,
       'switchover-ms': flags.switchoverMs,
       'retry-ms': flags.retryMs,
+      'control-plane': flags.controlPlane,
+      'agent-url': flags.agentUrl,
+      labels: flags.labels,
       'log-level': flags.logLevel,
     },
   });
@@ -92,5 +98,20 @@ function hostAgentOptions(config: AgentConfig): Parameters<typeof startHostAgent
       retryMs: config['retry-ms'],
     },
     ...(qemuBinary === undefined ? {} : { qemuBinary }),
+    ...controlPlaneOptions(config),
+  };
+}
+
+function controlPlaneOptions(
+  config: AgentConfig,
+): Pick<Parameters<typeof startHostAgent>[0], 'controlPlane'> {
+  const { 'control-plane': urls, 'agent-url': agentUrl, labels } = config;
+  if (urls === undefined) return {};
+  return {
+    controlPlane: {
+      urls,
+      ...(agentUrl === undefined ? {} : { agentUrl }),
+      ...(labels === undefined ? {} : { labels }),
+    },
   };
 }

@@ -26,6 +26,9 @@ export function addAgentCommand(program: Command, context: CommandContext): void
     .option('--prepare-ms <ms>', 'for a destination to make a VMM')
     .option('--switchover-ms <ms>', 'for each answer that a paused guest waits for')
     .option('--retry-ms <ms>', 'longest wait between questions about an unknown outcome')
+    .option('--control-plane <urls>', 'the control plane to register with; several replicas with commas')
+    .option('--agent-url <url>', 'this agent as the control plane reaches it; default: where it listens')
+    .option('--labels <list>', 'what placement may ask for, such as rack=7,ssd=yes')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
     .action(async (flags: AgentFlags) => {
       // The agent brings the server and the native addon, which no other command shall wait for.
@@ -35,6 +38,7 @@ export function addAgentCommand(program: Command, context: CommandContext): void
   withExamples(
     command,
     'drover agent --config /etc/drover/agent.toml',
+    'drover agent --name a --control-plane http://10.0.0.1:7600 --listen 10.0.0.2:7700 --labels rack=7',
     'drover agent --name a --state-dir /tmp/a --run-dir /run/a --listen 127.0.0.1:7700 --peer-listen 127.0.0.1:7701',
   );
 }

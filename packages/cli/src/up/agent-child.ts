@@ -35,6 +35,7 @@ export interface AgentChild {
 export async function startAgentChild(
   name: string,
   directory: string,
+  controlPlane: string,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<AgentChild> {
   mkdirSync(directory, { recursive: true });
@@ -45,6 +46,7 @@ export async function startAgentChild(
     '--run-dir': join(directory, 'run'),
     '--listen': '127.0.0.1:0',
     '--peer-listen': '127.0.0.1:0',
+    '--control-plane': controlPlane,
   };
   const output = openSync(log, 'a');
   const child = spawn(process.execPath, [program, 'agent', ...Object.entries(flags).flat()], {

@@ -9,7 +9,6 @@ import { cliErrors } from '../errors.js';
 import { takeItems } from '../fleet/items.js';
 import { type AgentChild, startAgentChild } from './agent-child.js';
 import { stopGuests } from './guests.js';
-import { keepRegistered } from './registration.js';
 
 export interface UpOptions {
   readonly agents: number;
@@ -34,16 +33,14 @@ export async function runUp(options: UpOptions, context: CommandContext): Promis
   const logger = pino({ level: 'info' }, destination({ dest: log, mkdir: true, sync: true }));
   const say = (line: string) => options.json || context.stdout.write(`${line}\n`);
   const agents: AgentChild[] = [];
-  const over = new AbortController();
   let controlPlane: Awaited<ReturnType<typeof startControlPlane>> | undefined;
   try {
     controlPlane = await startControlPlane(
-      // Two hosts are soon asked, so that nobody waits for what a doorbell would have told.
+      // Nothing lies between: a host that is silent for seconds has been ended.
       {
         listen: options.listen,
         database: `pglite:${join(directory, 'database')}`,
         heartbeatMs: 2_000,
-        watchPeriodMs: 1_000,
       },
       { logger },
     );
@@ -51,7 +48,7 @@ export async function runUp(options: UpOptions, context: CommandContext): Promis
     say(`control plane  ${url}  (log ${log})`);
     const started = await Promise.allSettled(
       agentNames(options.agents).map((name) =>
-        startAgentChild(name, join(directory, name), agentEnvironment(context)),
+        startAgentChild(name, join(directory, name), url, agentEnvironment(context)),
       ),
     );
     for (const one of started) if (one.status === 'fulfilled') agents.push(one.value);
@@ -60,13 +57,11 @@ export async function runUp(options: UpOptions, context: CommandContext): Promis
       say(`host ${agent.name.padEnd(8)}  ${agent.url}  (agent ${agent.pid}, log ${agent.log})`);
     }
     const client = new ControlPlaneClient({ url });
-    await Promise.all(agents.map((agent) => keepRegistered(client, agent, over.signal)));
     await untilRegistered(client, agents, signal);
     if (options.json) context.stdout.write(`${JSON.stringify(readyDocument(url, agents))}\n`);
     else say(readyText(url, options.keepGuests === true));
     await Promise.race([untilAborted(signal), ...agents.map(failWhenEnded)]);
   } finally {
-    over.abort();
     // A second Ctrl-C while this goes on changes nothing: it has its deadlines.
     await controlPlane?.close();
     for (const agent of agents) {
