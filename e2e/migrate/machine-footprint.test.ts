@@ -21,8 +21,8 @@ const missing = ((): string | null => {
 /** Moves after which everything is there that a process makes once. */
 const SETTLING = 4;
 const HOPS = 12;
-/** What a process may still be busy giving back is waited for this long, ms. */
-const CALM_MS = 10_000;
+/** What an agent may still be busy giving back is waited for this long, ms: a destination keeps a connection for 10 s for a report. */
+const CALM_MS = 15_000;
 /** Over eight moves; the noise of garbage collection is some 10 MiB. */
 const GROWTH_KIB = 32 * 1024;
 
