@@ -58,8 +58,8 @@ export class Agent {
     await this.#client.acknowledgeVmm(id, generation, options);
   }
 
-  getInstance(id: string, options: AskOptions): Promise<InstanceView> {
-    return this.#client.getInstance(id, options);
+  listInstances(options: AskOptions): Promise<InstanceView[]> {
+    return this.#client.listInstances(options);
   }
 
   /** Null where it has none of that id. */

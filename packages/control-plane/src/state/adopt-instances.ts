@@ -12,6 +12,9 @@ import type { Database } from '../store/database.js';
 import type { Schema } from '../store/schema.js';
 import type { VmmIndex } from './vmm-index.js';
 
+/** New instances of one host from which on all of its instances are asked for. */
+const LIST_FROM = 4;
+
 /** Sees to it that there is an instance for each of these VMMs. */
 export type AdoptInstances = (host: AgentAddress, views: readonly VmmView[]) => Promise<void>;
 
@@ -38,21 +41,39 @@ export function adoptInstances({ database, changeLog, agents, index, logger }: A
         .execute(),
     );
     for (const { id } of known) candidates.delete(id);
-    for (const view of candidates.values()) {
-      const { instanceId, life } = view.state;
-      try {
-        const { spec } = await agents.ask(host, (agent, options) => agent.getInstance(instanceId, options));
-        await changeLog.transaction((transaction, changes) => insert(transaction, changes, view, spec));
-        logger.info({ instanceId, hostId: host.id, life }, 'found an instance that was made on its host');
-      } catch (err) {
-        // Its VMM is stored all the same, and the next round asks again.
-        logger.warn(
-          { err, instanceId, hostId: host.id },
-          'the spec of an instance cannot be read from its host',
-        );
-      }
+    if (candidates.size === 0) return;
+    try {
+      const specs = await readSpecs(agents, host, [...candidates.keys()]);
+      const found = [...candidates.values()].filter(({ state }) => specs.has(state.instanceId));
+      await changeLog.transaction(async (transaction, changes) => {
+        for (const view of found) {
+          const spec = specs.get(view.state.instanceId);
+          if (spec) await insert(transaction, changes, view, spec);
+        }
+      });
+      logger.info(
+        { hostId: host.id, instances: found.length },
+        'found instances that were made on their host',
+      );
+    } catch (err) {
+      // Their VMMs are stored all the same, and the next round asks again.
+      logger.warn({ err, hostId: host.id }, 'the specs of instances cannot be read from their host');
     }
   };
+}
+
+/** Of a host with many new ones the list is asked for. */
+async function readSpecs(
+  agents: AgentPool,
+  host: AgentAddress,
+  ids: readonly string[],
+): Promise<Map<string, InstanceSpec>> {
+  const views = await agents.ask(host, (agent, options) =>
+    ids.length >= LIST_FROM
+      ? agent.listInstances(options)
+      : Promise.all(ids.map((id) => agent.findInstance(id, options))),
+  );
+  return new Map(views.flatMap((view) => (view ? [[view.id, view.spec] as const] : [])));
 }
 
 async function insert(
