@@ -82,12 +82,6 @@ export const controlPlaneErrors = defineErrors({
     summary:
       'No host can take the instance; the message says for each what stands in the way. Make room, or change what the instance asks for.',
   },
-  'cpu-features-missing': {
-    status: 409,
-    retryable: false,
-    summary:
-      'The processor of the destination lacks features that the guest may use; the message names them. Choose a host that has them.',
-  },
   'migration-under-way': {
     status: 409,
     retryable: true,

@@ -135,7 +135,7 @@ function cpuFindings(
   if (missing.length === 0) return [];
   return [
     refuse(
-      'cpu-features-missing',
+      'cpu-not-offered',
       `The processor of host ${destination.name} lacks ${missing.join(', ')}, which the guest may use.`,
       'Choose a host whose processor has them, or restart the guest with a CPU model that both hosts have.',
     ),

@@ -144,7 +144,7 @@ describe('migrations over the public API', () => {
       body.results.map(({ host, moves, findings }) => [host.name, [moves, findings[0]?.code]]),
     );
     expect(codes).toEqual({
-      south: [false, 'cpu-features-missing'],
+      south: [false, 'cpu-not-offered'],
       west: [false, 'host-full'],
       east: [false, 'disk-unusable'],
     });

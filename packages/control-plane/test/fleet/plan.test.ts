@@ -110,7 +110,7 @@ describe('the plan of an upgrade', () => {
     const hosts = [holding('one', 8 * GIB, guests), holding('two', 8 * GIB, guests)];
     const { possible, steps } = await planFleet(hosts, guests, everyHost, (_guest, _from, to) =>
       to.name === 'two'
-        ? [{ severity: 'refused', code: 'cpu-features-missing', sentence: 'Two lacks avx2.', remedy: 'X.' }]
+        ? [{ severity: 'refused', code: 'cpu-not-offered', sentence: 'Two lacks avx2.', remedy: 'X.' }]
         : [],
     );
     expect(possible).toBe(false);

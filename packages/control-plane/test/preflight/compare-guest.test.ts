@@ -33,14 +33,14 @@ describe('comparing two hosts for one guest', () => {
     const destination = description('south', { cpu });
     const host = { cpu: { model: 'host', features: { avx512f: false } } };
     const [finding] = findings({ destination, spec: spec(host) });
-    expect(finding).toMatchObject({ severity: 'refused', code: 'cpu-features-missing' });
+    expect(finding).toMatchObject({ severity: 'refused', code: 'cpu-not-offered' });
     expect(finding?.sentence).toContain('lacks aes, avx, avx2, cpuid_7.0_ebx_6, pni, sse4_1');
     expect(finding?.sentence).not.toContain('avx512f');
     const named = (features: Record<string, boolean>) => spec({ cpu: { model: 'qemu64', features } });
     expect(refusedCodes({ destination, spec: named({}) })).toEqual([]);
-    expect(refusedCodes({ destination, spec: named({ 'sse4.1': true }) })).toEqual(['cpu-features-missing']);
+    expect(refusedCodes({ destination, spec: named({ 'sse4.1': true }) })).toEqual(['cpu-not-offered']);
     expect(refusedCodes({ destination, spec: spec({ vmm: 'machine' }), vmm: null })).toEqual([
-      'cpu-features-missing',
+      'cpu-not-offered',
     ]);
     const tcg = { driver: 'qemu', accelerator: 'tcg', machineType: null } as const;
     expect(refusedCodes({ destination, spec: spec(host), vmm: tcg })).toEqual([]);
@@ -130,12 +130,12 @@ describe('findings gathered', () => {
   });
 
   it('let an agent’s word stand for what was concluded of the same thing, and put refusals first', () => {
-    const concluded = [finding('note', 'n'), finding('refused', 'cpu-features-missing')];
-    const agents = [finding('warning', 'w'), finding('note', 'cpu-features-missing')];
+    const concluded = [finding('note', 'n'), finding('refused', 'cpu-not-offered')];
+    const agents = [finding('warning', 'w'), finding('note', 'cpu-not-offered')];
     expect(gather(concluded, agents).map(({ severity, code }) => `${severity} ${code}`)).toEqual([
       'warning w',
       'note n',
-      'note cpu-features-missing',
+      'note cpu-not-offered',
     ]);
   });
 
