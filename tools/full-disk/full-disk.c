@@ -23,7 +23,9 @@ __attribute__((constructor)) static void read_environment(void) {
     snprintf(directory, sizeof directory, "%s/", given);
     snprintf(flag, sizeof flag, "%s.full", given);
   }
-  unsetenv("LD_PRELOAD");
+  /* What starts the process, ip netns exec for instance, hands it on. */
+  if (strcmp(program_invocation_short_name, "node") == 0)
+    unsetenv("LD_PRELOAD");
 }
 
 static bool is_full(int fd) {

@@ -137,6 +137,7 @@ export class Session {
         `COMMIT names epoch ${epoch}, but the migration was prepared for ${this.identity.epoch}; the VMM stays paused.`,
       );
     }
+    if (this.host.reached && this.#state === 'ready') await this.host.reached('commit-received');
     // Its end may not have been told yet: OWNED for a dead VMM would leave the instance without one that can go on (R2).
     if (this.#state === 'ready' && this.#vmm?.isGone?.()) this.#vmmEnd ??= vmmEnded('its process is gone');
     if (this.#state === 'ready' && this.#vmmEnd) {
@@ -218,7 +219,6 @@ export class Session {
   async #takeOver(): Promise<Running> {
     const vmm = this.#vmm;
     if (!vmm) throw new Error('a session that is READY has a VMM');
-    await this.host.reached?.('commit-received');
     const startedAt = performance.now();
     if (this.#onDisk !== 'owned') {
       try {

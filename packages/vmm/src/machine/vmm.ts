@@ -67,11 +67,11 @@ export class MachineVmm implements Vmm {
   }
 
   isGone(): boolean {
-    return !this.#process.alive();
+    return this.#process.hasEnded();
   }
 
   async status(): Promise<VmmStatus> {
-    if (this.isGone()) return 'gone';
+    if (!this.#process.alive()) return 'gone';
     if (this.#client.ended) return 'failed';
     return statusOf(await this.#client.request('status', {}));
   }

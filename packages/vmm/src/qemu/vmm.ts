@@ -90,11 +90,11 @@ export class QemuVmm implements Vmm {
   }
 
   isGone(): boolean {
-    return !this.#process.alive();
+    return this.#process.hasEnded();
   }
 
   async status(): Promise<VmmStatus> {
-    if (this.isGone()) return 'gone';
+    if (!this.#process.alive()) return 'gone';
     if (this.#qmp.ended) return 'failed';
     return statusOf(await queryRunState(this.#qmp));
   }
