@@ -47,6 +47,14 @@ describe('the configuration of a control plane', () => {
     });
   });
 
+  it('takes limits of migrations', async () => {
+    const environment = { DROVER_MIGRATIONS_OUT: '2', DROVER_HOST_BANDWIDTH: '1Gbit' };
+    expect(await load({ environment })).toMatchObject({ 'migrations-out': 2, 'host-bandwidth': 125_000_000 });
+    await expect(load({ environment: { DROVER_HOST_BANDWIDTH: 'fast' } })).rejects.toMatchObject({
+      message: expect.stringMatching(/DROVER_HOST_BANDWIDTH:? is not a bandwidth/),
+    });
+  });
+
   it('takes a command with its arguments as JSON where there are no lists', async () => {
     const environment = { DROVER_FENCE_COMMAND: '["ipmi","power off"]' };
     expect((await load({ environment }))['fence-command']).toEqual(['ipmi', 'power off']);

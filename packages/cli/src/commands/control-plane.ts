@@ -18,6 +18,10 @@ export function addControlPlaneCommand(program: Command, context: CommandContext
     .option('--heartbeat-ms <ms>', 'how often a host shall say that it lives')
     .option('--fence-command <json>', 'switches an unreachable host off for good: ["program", "argument"]')
     .option('--fence-after-ms <ms>', 'how long a host must have been unreachable before that')
+    .option('--migrations-out <n>', 'migrations at once out of one host (default: 8)')
+    .option('--migrations-in <n>', 'migrations at once into one host (default: 8)')
+    .option('--migrations-overall <n>', 'migrations at once over the fleet (default: 256)')
+    .option('--host-bandwidth <rate>', 'of each host, over its migrations, such as 1Gbit; default: no limit')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
     .action(async (flags: ControlPlaneFlags) => {
       // The control plane brings its server and its database, which no other command shall wait for.

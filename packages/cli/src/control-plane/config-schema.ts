@@ -1,3 +1,4 @@
+import { parseBandwidth } from '@drover/types';
 import { z } from 'zod';
 import { address, logLevel } from '../configuration/values.js';
 
@@ -12,6 +13,15 @@ function number(min: number, max: number) {
 }
 
 const milliseconds = number(1, 3_600_000);
+
+const bandwidth = z.string().transform((text, issues) => {
+  try {
+    return parseBandwidth(text);
+  } catch {
+    issues.addIssue({ code: 'custom', message: 'is not a bandwidth, for example 1Gbit or 100MiB' });
+    return z.NEVER;
+  }
+});
 
 /** A program and its arguments: a list in the file, a list in JSON elsewhere, for no quoting is as plain. */
 const commandLine = z.union([z.array(z.string()), z.string()]).transform((given, issues) => {
@@ -51,6 +61,12 @@ export const controlPlaneConfigSchema = z.strictObject({
   'fence-command': commandLine.optional(),
   /** How long a host must have been unreachable before it is fenced. */
   'fence-after-ms': milliseconds.optional(),
+  /** Migrations at once: out of one host, into one host, and over the fleet. */
+  'migrations-out': number(1, 1024).optional(),
+  'migrations-in': number(1, 1024).optional(),
+  'migrations-overall': number(1, 100_000).optional(),
+  /** Of each host, over its migrations in and out: `1Gbit`, `100MiB`. */
+  'host-bandwidth': bandwidth.optional(),
   'log-level': logLevel.default('info'),
 });
 

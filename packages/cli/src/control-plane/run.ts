@@ -40,8 +40,18 @@ function controlPlaneOptions(config: ControlPlaneConfig): Parameters<typeof star
   const heartbeatMs = config['heartbeat-ms'];
   const command = config['fence-command'];
   const afterMs = config['fence-after-ms'];
+  const perHostOut = config['migrations-out'];
+  const perHostIn = config['migrations-in'];
+  const overall = config['migrations-overall'];
+  const bandwidthPerHost = config['host-bandwidth'];
   return {
     listen: config.listen,
+    migrations: {
+      ...(perHostOut === undefined ? {} : { perHostOut }),
+      ...(perHostIn === undefined ? {} : { perHostIn }),
+      ...(overall === undefined ? {} : { overall }),
+      ...(bandwidthPerHost === undefined ? {} : { bandwidthPerHost }),
+    },
     database: config.database,
     ...(connections === undefined ? {} : { databaseConnections: connections }),
     ...(watchPeriodMs === undefined ? {} : { watchPeriodMs }),
