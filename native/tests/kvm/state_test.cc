@@ -240,7 +240,7 @@ TEST_F(KvmLoad, NamesTheProcessorFeaturesThatTheHostLacks) {
     if (entry.function == 0x7 && entry.index == 0) entry.ebx |= 1u << 16 | 1u << 12;
   }
   expect_refused(Code::unsupported, "avx512f");
-  expect_refused(Code::unsupported, "cpuid 7.0 ebx bit 12");
+  expect_refused(Code::unsupported, "cqm");
 }
 
 TEST_F(KvmLoad, NamesTheRegisterThatTheHostCannotSet) {

@@ -26,8 +26,8 @@ export function chooseDrainDisplay(
 }
 
 /** One event a line; the last line is the drain as it ended. */
-export function jsonDrainDisplay(output: Output): DrainDisplay {
-  const write = (document: Partial<FleetEvent> | DrainView) => output.write(`${JSON.stringify(document)}\n`);
+export function jsonDrainDisplay(stdout: Output): DrainDisplay {
+  const write = (document: Partial<FleetEvent> | DrainView) => stdout.write(`${JSON.stringify(document)}\n`);
   return {
     drain: (drain) => write({ kind: 'drain', drain }),
     migration: (migration) => write({ kind: 'migration', migration }),
