@@ -63,10 +63,9 @@ export class JournalFile {
       const bytes = await handle.readAll();
       const parsed = parseJournal(bytes);
       if (parsed.kind === 'damaged') throw damaged(path, `${parsed.reason} (at byte ${parsed.offset})`);
-      if (parsed.torn) {
-        await handle.truncate(parsed.end);
-        await handle.sync();
-      }
+      if (parsed.torn) await handle.truncate(parsed.end);
+      // What an agent that was killed in a write has left may be in memory alone, and is acted on from here.
+      await handle.sync();
       const file = new JournalFile(path, handle, parsed, parsed.torn ? parsed.end : bytes.length);
       await file.#preallocateQuietly();
       await disk.syncDirectory(dirname(path));

@@ -34,15 +34,15 @@ function powered(seed: number) {
   disk.makeDirectory(DIRECTORY);
   return {
     disk,
-    /** Runs `work` until it ends or the power goes; true when it went. */
-    async until(at: number, work: () => Promise<void>): Promise<boolean> {
+    /** Runs `work` until it ends, the power goes, or its process is `killed`; true when it did not end. */
+    async until(at: number, work: () => Promise<void>, killed = false): Promise<boolean> {
       left = at;
       const lost = new Promise<boolean>((resolve) => {
         gone = () => resolve(true);
       });
       const wasLost = await Promise.race([lost, work().then(() => false)]);
       left = NEVER;
-      if (wasLost) disk.losePower();
+      if (wasLost && !killed) disk.losePower();
       return wasLost;
     },
   };
@@ -112,6 +112,23 @@ describe('a journal whose disk loses power between any two operations', () => {
       }),
       { numRuns: 15 },
     );
+  });
+
+  it('says after that what an agent read from it, although the one before was killed in a write (R4)', async () => {
+    const entries = walk([0, 7, 14, 1]);
+    let killed = true;
+    for (let at = 0; killed; at += 1) {
+      const { disk, until } = powered(at);
+      const work = async () => {
+        const journal = await open(disk);
+        for (const entry of entries) await journal.write(entry);
+        await journal.close();
+      };
+      killed = await until(at, work, true);
+      const acted = await say(disk, entries);
+      disk.losePower();
+      expect(await say(disk, entries), `killed at operation ${at}`).toEqual(acted);
+    }
   });
 
   it('says the same before, during and after a compaction, and leaves nothing beside it', async () => {

@@ -42,6 +42,16 @@ describe('a handover that both agents were restarted in', () => {
     expect(await cut.south.client.listInstances()).toEqual([]);
   });
 
+  it('is taken back without a guest when its VMM was lost meanwhile: north says so and can start it (R2)', async () => {
+    const cut = await cutHandover(['preparing', 'aborted'], undefined, {
+      whileCut: (northVmm) => northVmm.destroy(),
+    });
+    expect((await ended(cut)).error?.code).toBe('destination-did-not-take-over');
+    const { state } = await cut.north.client.getInstance('web-1');
+    expect(state).toMatchObject({ life: 'failed', epoch: '3', error: { code: 'vmm-lost' } });
+    expect((await cut.north.client.startInstance('web-1')).state.life).toBe('running');
+  });
+
   it('is off when north had not relinquished: south is told so, tears down, and can be moved to again (R2, R12)', async () => {
     const cut = await cutHandover(['preparing', 'ready'], [['owned', 1n]]);
     expect(cut.northVmm.state).toBe('running');

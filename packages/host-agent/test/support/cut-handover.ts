@@ -29,7 +29,10 @@ export interface Handover {
 export async function cutHandover(
   states: readonly OwnershipState[],
   gave: readonly (readonly [OwnershipState, bigint])[] = RELINQUISHED,
-  { unreachable = false } = {},
+  {
+    unreachable = false,
+    whileCut = async () => {},
+  }: { unreachable?: boolean; whileCut?: (northVmm: FakeVmm) => Promise<void> } = {},
 ): Promise<Handover> {
   const [north, south] = [await startTestAgent(), await startTestAgent({ name: 'south' })];
   const instance = await north.client.createInstance({ spec: spec('web-1'), start: true });
@@ -48,6 +51,7 @@ export async function cutHandover(
   await north.restart(async () => {
     const peer = formatHostPort({ host: '127.0.0.1', port: road.port });
     await interruptedAt(north, instance, 'source', gave, { migrationId, peer });
+    await whileCut(northVmm);
   });
   return { north, south, instance, migrationId, northVmm, southVmm, reachable: () => road.open() };
 }
