@@ -23,6 +23,8 @@ const SECTOR_BYTES = 512;
 export class SimulatedDisk {
   /** Nothing that makes a file longer is taken while this is true. */
   full = false;
+  /** Called once, in the middle of the next write to a file of that name. @type {{ name: string, call: () => void } | null} */
+  atNextWrite = null;
   /** @type {Map<string, Inode>} */
   #names = new Map();
   /** @type {Map<string, Inode>} */
@@ -39,9 +41,14 @@ export class SimulatedDisk {
   }
 
   /** @param {string} path */
-  async openSynced(path) {
+  openSynced(path) {
+    return this.open(path, true);
+  }
+
+  /** @param {string} path @param {boolean} synced whether its writes are on the disk when they resolve */
+  async open(path, synced) {
     await this.#settings.step(`open ${path}`);
-    return new SimulatedFile(this, path, this.inode(path, 'open'), true, this.#settings);
+    return new SimulatedFile(this, path, this.inode(path, 'open'), synced, this.#settings);
   }
 
   /** @param {string} path */
@@ -189,6 +196,11 @@ class SimulatedFile {
     }
     inode.data = grown(inode.data, end);
     inode.data.set(bytes, position);
+    const { atNextWrite } = this.#disk;
+    if (atNextWrite && basename(this.#path) === atNextWrite.name) {
+      this.#disk.atNextWrite = null;
+      atNextWrite.call();
+    }
     await this.#settings.step(`wrote ${this.#path}`);
     if (!this.#synced) return;
     inode.durable = grown(inode.durable, end);

@@ -1,0 +1,417 @@
+/**
+ * VMMs that are objects. A process lives on its host, whatever becomes of the agent; an agent holds a handle. A command that an agent has
+ * sent is carried out even when the agent is killed before the answer.
+ *
+ * The guest is a few pages that it writes while it runs, and a device state that every run changes: enough to tell whether what runs
+ * is what ran before (R3, R5).
+ */
+import { createHash } from 'node:crypto';
+import { DroverError } from '../../packages/types/dist/index.js';
+
+export const PAGES = 6;
+/** A command to a VMM and its answer, one way, ms. */
+const COMMAND_MS = [0.05, 0.8];
+/** Starting a VMM, ms. */
+const LAUNCH_MS = [5, 120];
+
+const IDENTITY = {
+  driver: /** @type {const} */ ('qemu'),
+  version: '7.2.22',
+  machineType: 'pc-q35-7.2',
+  accelerator: /** @type {const} */ ('tcg'),
+  acceleratorReason: 'TCG was asked for.',
+};
+
+/** @typedef {import('@drover/vmm').Vmm} Vmm */
+/** @typedef {import('@drover/vmm').VmmDriver} VmmDriver */
+/** @typedef {import('@drover/vmm').DirtyTracker} DirtyTracker */
+/** @typedef {import('@drover/native').GuestMemory} GuestMemory */
+/** @typedef {import('./scheduler.mjs').Process} Agent */
+/** @typedef {{ agent: Agent, listener: (event: import('@drover/vmm').VmmEvent) => void }} Listener */
+
+export class VmmProcess {
+  alive = true;
+  running = false;
+  /** The guest's memory: for each page the number of the write that it holds. */
+  pages = Array.from({ length: PAGES }, () => 0);
+  /** Number of the run whose end the devices hold; null before a guest was loaded or started. @type {number | null} */
+  device = null;
+  /** @type {Set<Set<number>>} what trackers have seen */
+  trackers = new Set();
+  /** Device state handed in, not yet loaded. @type {((device: number) => void) | null} */
+  onState = null;
+  /** Device state that came before memory was complete. @type {number | null} */
+  #keptState = null;
+  #lastWrites;
+  #world;
+  /** @type {Set<Listener>} */
+  #listeners = new Set();
+
+  /** @param {import('./world.mjs').World} world @param {import('./host.mjs').SimulatedHost} host @param {number} pid @param {{ instanceId: string, vmmId: string, directory: string, incoming: boolean }} made */
+  constructor(world, host, pid, made) {
+    this.#world = world;
+    this.host = host;
+    this.pid = pid;
+    this.instanceId = made.instanceId;
+    this.vmmId = made.vmmId;
+    this.directory = made.directory;
+    if (!made.incoming) this.device = 0;
+    this.#lastWrites = world.scheduler.now;
+  }
+
+  /** Whoever looks at the guest's memory sees what it has written since somebody last looked. */
+  catchUp() {
+    const { random, scheduler } = this.#world;
+    if (!this.running || scheduler.now <= this.#lastWrites) return;
+    this.#lastWrites = scheduler.now;
+    for (let left = 1 + random.below(3); left > 0; left -= 1) this.#write(random.below(PAGES));
+  }
+
+  /** @param {number} page */
+  #write(page) {
+    this.pages[page] = this.#world.rules.nextWrite();
+    for (const seen of this.trackers) seen.add(page);
+  }
+
+  run() {
+    if (this.running) return;
+    this.#world.rules.beforeRun(this);
+    this.running = true;
+    this.device = this.#world.rules.nextRun();
+    this.#lastWrites = this.#world.scheduler.now - 1;
+    this.catchUp();
+    this.#world.scheduler.note(`guest runs on ${this.host.name}`);
+  }
+
+  pause() {
+    if (!this.running) return;
+    this.catchUp();
+    this.running = false;
+    this.#world.scheduler.note(`guest pauses on ${this.host.name}`);
+  }
+
+  /** @param {number} device */
+  takeState(device) {
+    if (this.onState) this.onState(device);
+    else this.#keptState = device;
+  }
+
+  /** Memory is complete: device state that is here or comes now is loaded. @param {(device: number) => void} load */
+  awaitState(load) {
+    if (this.#keptState === null) this.onState = load;
+    else load(this.#keptState);
+  }
+
+  /** @param {string} why */
+  end(why) {
+    if (!this.alive) return;
+    this.catchUp();
+    this.alive = false;
+    this.running = false;
+    this.host.processes.remove(this.pid);
+    this.#world.scheduler.note(`VMM ${this.pid} on ${this.host.name} ends: ${why}`);
+    for (const { agent, listener } of this.#listeners) {
+      this.#world.scheduler.after(0.1, agent, () => listener({ kind: 'exited', message: why }));
+    }
+  }
+
+  /** @param {Listener} listener */
+  listen(listener) {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** @param {Agent} agent */
+  forgetListeners(agent) {
+    for (const each of this.#listeners) if (each.agent === agent) this.#listeners.delete(each);
+    // Trackers are the agent's.
+    this.trackers.clear();
+  }
+}
+
+/** @implements {VmmDriver} */
+export class SimulatedDriver {
+  name = /** @type {const} */ ('qemu');
+  program = 'qemu';
+  ramModes = /** @type {const} */ (['external']);
+  #world;
+  #host;
+
+  /** @param {import('./world.mjs').World} world @param {import('./host.mjs').SimulatedHost} host */
+  constructor(world, host) {
+    this.#world = world;
+    this.#host = host;
+  }
+
+  /** @returns {Promise<import('@drover/vmm').DriverProbe>} */
+  async probe() {
+    return {
+      version: IDENTITY.version,
+      unusable: null,
+      machineTypes: [IDENTITY.machineType],
+      accelerators: ['tcg'],
+    };
+  }
+
+  async deviceStates() {
+    return { 'qemu/virtio-blk': [1] };
+  }
+
+  specBlockers() {
+    return [];
+  }
+
+  async check() {}
+
+  async obstacles() {
+    return [];
+  }
+
+  async checkCpu() {}
+
+  /** @param {import('@drover/vmm').LaunchRequest} request */
+  async launch(request) {
+    const { scheduler, random } = this.#world;
+    const host = this.#host;
+    host.disk.makeDirectory(request.directory);
+    await scheduler.wait(random.between(0.1, 2));
+    const process = host.processes.add((pid) => new VmmProcess(this.#world, host, pid, request));
+    scheduler.note(`VMM ${process.pid} starts on ${host.name}, paused`);
+    await scheduler.wait(
+      random.between(/** @type {number} */ (LAUNCH_MS[0]), /** @type {number} */ (LAUNCH_MS[1])),
+    );
+    const record = {
+      vmmId: request.vmmId,
+      instanceId: request.instanceId,
+      identity: request.identity ?? IDENTITY,
+      directory: request.directory,
+      logFile: request.logFile,
+      pid: process.pid,
+      pidStartTime: '1',
+      regions: [{ id: 'ram0', sizeBytes: String(PAGES * 4096), vmmFd: 3 }],
+    };
+    return new VmmHandle(this.#world, process, record);
+  }
+
+  /** @param {import('@drover/vmm').VmmRecord} record */
+  async adopt(record) {
+    await this.#world.scheduler.wait(1);
+    const process = this.#host.processes.get(record.pid);
+    if (!process) {
+      this.#host.disk.removeTree(record.directory);
+      throw failure('vmm-gone', `the process ${record.pid} is gone`);
+    }
+    return new VmmHandle(this.#world, process, record);
+  }
+}
+
+/** What one agent holds of a process. @implements {Vmm} */
+class VmmHandle {
+  regions = [{ id: 'ram0', sizeBytes: BigInt(PAGES * 4096) }];
+  record;
+  memory;
+  consoleSocket;
+  keepsStateForLater;
+  #world;
+  #process;
+  #agent;
+
+  /** @param {import('./world.mjs').World} world @param {VmmProcess} process @param {import('@drover/vmm').VmmRecord} record */
+  constructor(world, process, record) {
+    this.#world = world;
+    this.#process = process;
+    this.#agent = /** @type {Agent} */ (world.scheduler.current);
+    this.record = record;
+    this.memory = new GuestPages(process);
+    this.keepsStateForLater = world.keepsStateForLater;
+    this.consoleSocket = `${record.directory}/console.sock`;
+  }
+
+  /** Carried out by the process, whoever still waits for the answer. @template T @param {() => T} act @returns {Promise<T>} */
+  #command(act) {
+    const { scheduler, random } = this.#world;
+    const [least = 0, most = 0] = COMMAND_MS;
+    return new Promise((resolve, reject) => {
+      scheduler.after(random.between(least, most), null, () => {
+        let answer = () => reject(failure('vmm-gone', 'the VMM is gone'));
+        if (this.#process.alive) {
+          const value = act();
+          answer = () => resolve(value);
+        }
+        scheduler.after(random.between(least, most), this.#agent, answer);
+      });
+    });
+  }
+
+  /** @param {(event: import('@drover/vmm').VmmEvent) => void} listener */
+  onEvent(listener) {
+    return this.#process.listen({ agent: this.#agent, listener });
+  }
+
+  /** @returns {Promise<import('@drover/vmm').VmmStatus>} */
+  async status() {
+    return this.#command(() => (this.#process.running ? 'running' : 'paused')).catch(() => 'gone');
+  }
+
+  pause() {
+    return this.#command(() => this.#process.pause());
+  }
+
+  resume() {
+    return this.#command(() => this.#process.run());
+  }
+
+  async blockers() {
+    return [];
+  }
+
+  async deviceStates() {
+    return { 'qemu/virtio-blk': 1 };
+  }
+
+  async cpu() {
+    return null;
+  }
+
+  tracker() {
+    return new Tracker(this.#world, this.#process);
+  }
+
+  prepareSave() {
+    return this.#command(() => {});
+  }
+
+  /** @param {string} socketPath */
+  saveState(socketPath) {
+    return this.#command(() => {
+      if (this.#process.running)
+        this.#world.rules.violated('R3', 'device state was saved while the guest ran');
+      this.#world.stateSockets.get(`${this.#process.host.name} ${socketPath}`)?.(
+        /** @type {number} */ (this.#process.device),
+      );
+    });
+  }
+
+  prepareLoad() {
+    return this.#command(() => {
+      const path = `${this.record.directory}/state.sock`;
+      this.#world.stateSockets.set(`${this.#process.host.name} ${path}`, (device) =>
+        this.#process.takeState(device),
+      );
+      return path;
+    });
+  }
+
+  /** @param {number} timeoutMs */
+  loaded(timeoutMs) {
+    const { scheduler, random } = this.#world;
+    return new Promise((resolve, reject) => {
+      const late = scheduler.after(timeoutMs, this.#agent, () =>
+        reject(failure('vmm-timeout', 'no device state came')),
+      );
+      this.#process.awaitState((device) => {
+        scheduler.after(random.between(0.5, 6), null, () => {
+          if (!this.#process.alive) return;
+          this.#process.device = device;
+          scheduler.cancel(late);
+          scheduler.after(0.2, this.#agent, () => resolve(undefined));
+        });
+      });
+    });
+  }
+
+  async announce() {}
+
+  async powerDown() {
+    await this.#command(() => this.#process.end('the guest powered off'));
+    return true;
+  }
+
+  async destroy() {
+    const { scheduler, rules } = this.#world;
+    const process = this.#process;
+    if (process.alive) rules.beforeDestroy(process);
+    await this.#command(() => process.end('destroyed')).catch(() => {});
+    process.host.disk.removeTree(this.record.directory);
+    await scheduler.wait(0.2);
+  }
+
+  release() {}
+}
+
+/** Of the native contract, as far as the agents use it. @implements {GuestMemory} */
+export class GuestPages {
+  pages = PAGES;
+
+  /** @param {VmmProcess} process */
+  constructor(process) {
+    this.process = process;
+  }
+
+  dataPages() {
+    return PAGES;
+  }
+
+  /** @returns {Array<[bigint, bigint]>} */
+  dataRanges() {
+    return [[0n, BigInt(PAGES * 4096)]];
+  }
+
+  async digest() {
+    this.process.catchUp();
+    const digest = createHash('md5').update(this.process.pages.join(' ')).digest('hex');
+    return { digest, dataPages: PAGES };
+  }
+
+  async populate() {
+    return PAGES;
+  }
+
+  close() {}
+}
+
+/** @implements {DirtyTracker} */
+class Tracker {
+  name = /** @type {const} */ ('pagemap-scan');
+  needsQuiescedRounds;
+  #world;
+  #process;
+  /** @type {Set<number>} */
+  #seen = new Set();
+
+  /** @param {import('./world.mjs').World} world @param {VmmProcess} process */
+  constructor(world, process) {
+    this.#world = world;
+    this.#process = process;
+    this.needsQuiescedRounds = world.quiesced;
+  }
+
+  async start() {
+    await this.#world.scheduler.wait(0.5);
+    this.#process.catchUp();
+    this.#process.trackers.add(this.#seen);
+  }
+
+  /** @param {import('./platform/native.mjs').Bitmap} into */
+  async collect(into) {
+    await this.#world.scheduler.wait(0.3);
+    this.#process.catchUp();
+    for (const page of this.#seen) into.set.add(page);
+    const dirtyPages = this.#seen.size;
+    this.#seen.clear();
+    return {
+      dirtyPages,
+      complete: this.#process.alive,
+      error: this.#process.alive ? null : 'the VMM is gone',
+    };
+  }
+
+  stop() {
+    this.#process.trackers.delete(this.#seen);
+  }
+}
+
+/** @param {string} code @param {string} message */
+function failure(code, message) {
+  return new DroverError(code, { status: 410, retryable: false, summary: '' }, message);
+}
