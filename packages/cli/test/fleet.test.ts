@@ -280,7 +280,7 @@ describe('drover preflight', () => {
     expect(stdout).toMatchInlineSnapshot(`
       "b  moves
       a  refused
-        refused  Host a lacks avx512f, which the guest was started with. [cpu-features-missing]
+        refused  Host a lacks avx512f, which the guest was started with. [cpu-not-offered]
                  → Choose another host.
 
       web-1 can move to 1 of 2.
@@ -295,7 +295,7 @@ describe('drover preflight', () => {
       documents: { checkPreflight: () => ({ results: preflight.slice(0, 1) }) },
     });
     const { code, stdout } = await run(['preflight', 'web-1', '--json', '--control-plane', url]);
-    expect(JSON.parse(stdout).results[0].findings[0].code).toBe('cpu-features-missing');
+    expect(JSON.parse(stdout).results[0].findings[0].code).toBe('cpu-not-offered');
     expect(code).toBe(ExitCode.refused);
   });
 });

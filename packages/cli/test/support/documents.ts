@@ -4,7 +4,7 @@ import {
   type MigrationView,
   releaseCompatibility,
 } from '@drover/protocol';
-import type { Compatibility, HostV2, InstanceSpec, MigrationProgress, MigrationReport } from '@drover/types';
+import type { Compatibility, Host, InstanceSpec, MigrationProgress, MigrationReport } from '@drover/types';
 
 export const INSTANCE_ID = '11111111-1111-4111-8111-111111111111';
 export const MIGRATION_ID = '22222222-2222-4222-8222-222222222222';
@@ -41,11 +41,13 @@ export const compatibility: Compatibility = {
   ],
 };
 
-export const host: HostV2 = {
+export const host: Host = {
   hostId: '44444444-4444-4444-8444-444444444444',
   name: 'host-b',
   release: compatibility.release,
   peer: { host: '10.0.0.2', port: 7701 },
+  cpu: null,
+  capacity: null,
   compatibility,
   drivers: [{ name: 'qemu', version: '7.2.22', ramModes: ['external'], unusable: null }],
 };

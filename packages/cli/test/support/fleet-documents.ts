@@ -31,7 +31,7 @@ export function hostView(name: string, change: Partial<HostView> = {}): HostView
     state: 'active',
     desired: 'active',
     labels: { rack: '7' },
-    description: { ...agentHost, name, cpu: null, capacity: null },
+    description: { ...agentHost, name },
     capacity: { cpus: 8, memoryBytes: 16 * 2 ** 30, cpusUsed: 3, memoryBytesUsed: 3 * 2 ** 30 },
     vmms: 1,
     registeredAt: AT,
@@ -150,7 +150,7 @@ export const preflight: PreflightResult[] = [
     findings: [
       {
         severity: 'refused',
-        code: 'cpu-features-missing',
+        code: 'cpu-not-offered',
         sentence: 'Host a lacks avx512f, which the guest was started with.',
         remedy: 'Choose another host.',
       },
