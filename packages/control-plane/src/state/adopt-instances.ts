@@ -45,12 +45,7 @@ export function adoptInstances({ database, changeLog, agents, index, logger }: A
     try {
       const specs = await readSpecs(agents, host, [...candidates.keys()]);
       const found = [...candidates.values()].filter(({ state }) => specs.has(state.instanceId));
-      await changeLog.transaction(async (transaction, changes) => {
-        for (const view of found) {
-          const spec = specs.get(view.state.instanceId);
-          if (spec) await insert(transaction, changes, view, spec);
-        }
-      });
+      await changeLog.transaction((transaction, changes) => insert(transaction, changes, found, specs));
       logger.info(
         { hostId: host.id, instances: found.length },
         'found instances that were made on their host',
@@ -79,40 +74,64 @@ async function readSpecs(
 async function insert(
   transaction: Transaction<Schema>,
   changes: Changes,
-  { state, instanceName }: VmmView,
-  spec: InstanceSpec,
+  found: readonly VmmView[],
+  specs: ReadonlyMap<string, InstanceSpec>,
 ): Promise<void> {
+  if (found.length === 0) return;
   const taken = await transaction
     .selectFrom('instances')
-    .select('id')
-    .where('name', '=', instanceName)
-    .executeTakeFirst();
-  // Two hosts may have used one name; in the fleet it is unique.
-  const name = taken ? `${instanceName.slice(0, 54)}-${state.instanceId.slice(0, 8)}` : instanceName;
-  const stopped = state.life === 'stopped' || state.life === 'failed';
-  const placement = { host: null, labels: {}, antiAffinity: null, strategy: 'spread' };
+    .select('name')
+    .where(
+      'name',
+      'in',
+      found.map(({ instanceName }) => instanceName),
+    )
+    .execute();
+  const names = new Set(taken.map(({ name }) => name));
+  // In one order in every replica, so that two of them do not wait for each other.
+  const rows = found
+    .toSorted((a, b) => (a.state.instanceId < b.state.instanceId ? -1 : 1))
+    .flatMap((view) => {
+      const spec = specs.get(view.state.instanceId);
+      return spec ? [rowOf(view, nameOf(view, names), spec)] : [];
+    });
   const made = await transaction
     .insertInto('instances')
-    .values({
-      id: state.instanceId,
-      name,
-      spec: JSON.stringify(writeInstanceSpecForStorage(spec)),
-      labels: '{}',
-      placement: JSON.stringify(placement),
-      anti_affinity: null,
-      desired: stopped ? 'stopped' : 'running',
-      vmm_id: null,
-      migration_id: null,
-      problem: null,
-      cpus: spec.cpus,
-      memory_bytes: spec.memoryMiB * 1024 * 1024,
-      created_at: new Date(),
-      run_at: null,
-      lease_owner: null,
-      lease_until: null,
-    })
+    .values(rows)
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id')
     .execute();
-  if (made.length > 0) changes.changed('instance', state.instanceId);
+  for (const { id } of made) changes.changed('instance', id);
+}
+
+/** Two hosts may have used one name; in the fleet it is unique. */
+function nameOf({ instanceName, state }: VmmView, taken: Set<string>): string {
+  const name = taken.has(instanceName)
+    ? `${instanceName.slice(0, 54)}-${state.instanceId.slice(0, 8)}`
+    : instanceName;
+  taken.add(name);
+  return name;
+}
+
+function rowOf({ state }: VmmView, name: string, spec: InstanceSpec) {
+  const stopped = state.life === 'stopped' || state.life === 'failed';
+  const placement = { host: null, labels: {}, antiAffinity: null, strategy: 'spread' };
+  return {
+    id: state.instanceId,
+    name,
+    spec: JSON.stringify(writeInstanceSpecForStorage(spec)),
+    labels: '{}',
+    placement: JSON.stringify(placement),
+    anti_affinity: null,
+    desired: stopped ? 'stopped' : 'running',
+    vmm_id: null,
+    migration_id: null,
+    problem: null,
+    cpus: spec.cpus,
+    memory_bytes: spec.memoryMiB * 1024 * 1024,
+    created_at: new Date(),
+    run_at: null,
+    lease_owner: null,
+    lease_until: null,
+  };
 }

@@ -1,8 +1,9 @@
 /**
- * Takes what was read from agents and stores it, in batches: while one is being written the next one fills, so that a burst costs few
+ * Takes what was read from agents and stores it, in batches: each gathers for a moment, so that rings of many hosts cost few
  * transactions. What is not newer than what this replica knows to be stored costs none. VMMs that have ended are acknowledged to their agent
  * once their last state is stored, and not before.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { ChangeLog } from '../events/change-log.js';
 import type { VmmView } from '../hosts/agent.js';
@@ -15,6 +16,8 @@ import type { VmmIndex } from './vmm-index.js';
 
 /** VMMs in one transaction, at most. */
 const BATCH = 200;
+/** How long a batch gathers, ms: a transaction costs about as much for one VMM as for ten, and a ring may take 250 (docs/scale.md). */
+const GATHER_MS = 20;
 
 interface Entry extends SeenVmm {
   readonly host: AgentAddress;
@@ -79,9 +82,8 @@ export class StateWriter {
   }
 
   async #writeAll(): Promise<void> {
-    // Whoever comes in the same turn of the event loop goes along.
-    await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
+      if (this.#waiting.length < BATCH) await pause(GATHER_MS);
       const batch = takeBatch(this.#waiting);
       const taken = new Set(batch);
       this.#waiting = this.#waiting.filter((entry) => !taken.has(entry));
