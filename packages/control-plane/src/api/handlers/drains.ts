@@ -48,12 +48,10 @@ export function drainHandlers({
           .limit(query.limit + 1);
         if (after) {
           const [at = '', id = ''] = after;
-          rows = rows.where((where) =>
-            where.or([
-              where('created_at', '<', new Date(at)),
-              where.and([where('created_at', '=', new Date(at)), where('id', '<', id)]),
-            ]),
-          );
+          // As for VMMs: the bound alone is what the index begins at.
+          rows = rows
+            .where('created_at', '<=', new Date(at))
+            .where((where) => where.or([where('created_at', '<', new Date(at)), where('id', '<', id)]));
         }
         const page = pageOf(newestFirst, await rows.execute(), query.limit);
         return { items: await drainViews(db, page.rows), nextCursor: page.nextCursor };

@@ -31,12 +31,10 @@ export function migrationHandlers({
           .limit(query.limit + 1);
         if (after) {
           const [at = '', id = ''] = after;
-          rows = rows.where((where) =>
-            where.or([
-              where('created_at', '<', new Date(at)),
-              where.and([where('created_at', '=', new Date(at)), where('id', '<', id)]),
-            ]),
-          );
+          // As for VMMs: the bound alone is what the index begins at.
+          rows = rows
+            .where('created_at', '<=', new Date(at))
+            .where((where) => where.or([where('created_at', '<', new Date(at)), where('id', '<', id)]));
         }
         if (query.instance !== undefined) {
           rows = rows.where('instance_id', '=', (await findInstance(db, query.instance)).id);

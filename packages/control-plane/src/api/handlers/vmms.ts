@@ -25,12 +25,10 @@ export function vmmHandlers({ database }: ControlPlaneParts): HandlersOf<'listVm
         if (after) {
           const [time = '', id = ''] = after;
           const at = new Date(time);
-          rows = rows.where((where) =>
-            where.or([
-              where('vmms.created_at', '<', at),
-              where.and([where('vmms.created_at', '=', at), where('vmms.id', '<', id)]),
-            ]),
-          );
+          // The bound alone is what the index begins at; without it every page reads all those before it.
+          rows = rows
+            .where('vmms.created_at', '<=', at)
+            .where((where) => where.or([where('vmms.created_at', '<', at), where('vmms.id', '<', id)]));
         }
         if (query.instance !== undefined) {
           // The VMMs of an instance that is gone are still there under its id.
