@@ -96,8 +96,8 @@ export const MUTATIONS = [
     edits: [
       {
         file: session,
-        from: "await channel.send('ready', { loadMs })",
-        to: "this.commit(this.identity.epoch).catch(() => {}); await channel.send('ready', { loadMs })",
+        from: "const said = channel.send('ready', { loadMs })",
+        to: "this.commit(this.identity.epoch).catch(() => {}); const said = channel.send('ready', { loadMs })",
       },
     ],
   },
@@ -172,7 +172,7 @@ export const MUTATIONS = [
   {
     name: 'epoch-not-raised',
     breaks: 'an instance that is taken back keeps the epoch that it gave away (R2)',
-    edits: [{ file: inDoubt, from: 'm.epoch + 2n', to: 'm.epoch + 1n' }],
+    edits: [{ file: inDoubt, from: 'journal.takeBack(m.epoch + 2n)', to: 'journal.takeBack(m.epoch + 1n)' }],
   },
   {
     name: 'last-pages-forgotten',

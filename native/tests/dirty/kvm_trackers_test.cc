@@ -62,6 +62,7 @@ TEST_P(KvmTrackers, ReportEveryPageThatAComparisonOfAllBytesFindsChanged) {
   machine.pause();
   tracker.collect(first);
   Pages before = copy_of(machine);
+  uint64_t changed_in_all = 0;
   for (int round = 0; round < 20; ++round) {
     ASSERT_TRUE(machine->resume().ok());
     // Collected while the guest runs as well: what it writes meanwhile is in this collection or in the next.
@@ -76,10 +77,12 @@ TEST_P(KvmTrackers, ReportEveryPageThatAComparisonOfAllBytesFindsChanged) {
     Pages after = copy_of(machine);
     uint64_t changed = 0;
     EXPECT_EQ(missed_pages(before, after, reported, changed), 0u) << "in round " << round << " (R5)";
-    EXPECT_GT(changed, 0u);
+    // On a busy host a round can pass without a turn for the guest.
+    changed_in_all += changed;
     EXPECT_LT(reported.count(), reported.pages() / 2) << "it reports far more than the guest wrote";
     before = std::move(after);
   }
+  EXPECT_GT(changed_in_all, 0u);
 }
 
 // Rings of 1024 entries that nobody empties but the processor that finds its own full. Where KVM emulates instructions
