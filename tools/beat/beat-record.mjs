@@ -8,10 +8,14 @@ const SHORT_RANGE = 0x10000;
 const BEATS_MAX = 2_000_000;
 /** Lines that are not beats and are kept for whoever wants to know what a guest said. */
 const OTHER_LINES_MAX = 200;
+/** Doubled beats that a summary names. */
+const DOUBLED_MAX = 8;
 /** How long the last counter tells which one a short beat means; at the fastest, 65,536 beats take 6.5 s. */
 const REFERENCE_MS = 3000;
 /** What is left of a beat that lost characters. */
 const TORN_BEAT = /^[bB ]?[ 0-9a-f]+$|^[bB]$/;
+/** What is left of an answer that lost its end. */
+const TORN_VERIFIED = /^V( |$)/;
 /** A console that sends no newline for this long a text is not a guest's. */
 const LINE_MAX_CHARACTERS = 4096;
 
@@ -35,6 +39,7 @@ const LINE_MAX_CHARACTERS = 4096;
  * @property {number} beats Different counters seen.
  * @property {number} missing Counters between the first and the last that were never seen.
  * @property {number} duplicates Beats whose counter had been seen before: a guest that ran twice.
+ * @property {{ counter: number, sources: string[] }[]} doubled The first of them, each with the sources of the two.
  * @property {Gap | null} longestGap
  * @property {Gap[]} switchovers Gaps whose beats came from different sources: the downtimes as seen from outside.
  * @property {number} bad Checks that failed, as the guest last counted them, or the BAD lines where those are more.
@@ -101,6 +106,8 @@ export class BeatRecord {
   refusal = null;
   /** @type {VerifiedLine | null} */
   verified = null;
+  /** Whether an answer lost its end. */
+  verifiedIsTorn = false;
 
   /** The source of the latest beat, or of the READY before the first. */
   get liveSource() {
@@ -161,6 +168,8 @@ export class BeatRecord {
     );
     let different = 0;
     let missing = 0;
+    /** @type {BeatSummary['doubled']} */
+    const doubled = [];
     /** @type {Gap | null} */
     let longestGap = null;
     /** @type {Gap[]} */
@@ -168,7 +177,11 @@ export class BeatRecord {
     /** @type {Beat | undefined} */
     let before;
     for (const after of beats) {
-      if (before?.boot === after.boot && before.counter === after.counter) continue;
+      if (before?.boot === after.boot && before.counter === after.counter) {
+        const { counter } = after;
+        if (doubled.length < DOUBLED_MAX) doubled.push({ counter, sources: [before.source, after.source] });
+        continue;
+      }
       different++;
       if (before?.boot === after.boot) {
         const gap = { before, after, ms: after.atMs - before.atMs };
@@ -183,6 +196,7 @@ export class BeatRecord {
       beats: different,
       missing,
       duplicates: beats.length - different,
+      doubled,
       longestGap,
       switchovers,
       bad: Math.max(this.#badCounted - this.#badForgiven, this.#badSeen),
@@ -289,6 +303,7 @@ export class BeatRecord {
         this.#other(line.text);
         break;
       case 'other':
+        if (TORN_VERIFIED.test(line.text)) this.verifiedIsTorn = true;
         if (TORN_BEAT.test(line.text)) this.#torn++;
         else if (line.text !== '') this.#other(line.text);
         break;

@@ -122,6 +122,22 @@ describe('the beat meter', () => {
     expect(source.typed).toBe('v');
   });
 
+  it('asks again where the port dropped the end of the answer', async () => {
+    const a = join(directory, 'a');
+    meter.attach(a);
+    await source.listen(a);
+    await source.hasClient();
+    source.print(HELLO + beats(1, 5));
+    await meter.waitForReady(within);
+    const answer = meter.verify(within);
+    while (source.typed === '') await new Promise((resolve) => setTimeout(resolve, 1));
+    source.print('V ok pages=16 \n');
+    while (source.typed === 'v') await new Promise((resolve) => setTimeout(resolve, 1));
+    source.print('V ok pages=16 bad=0\n');
+    expect(await answer).toEqual({ kind: 'verified', ok: true, pages: 16, bad: 0 });
+    expect(source.typed).toBe('vv');
+  });
+
   it('gives up a wait at its deadline, when cancelled, and when the guest refused, each with a sentence', async () => {
     const a = join(directory, 'a');
     meter.attach(a);
