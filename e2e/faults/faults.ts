@@ -1,4 +1,5 @@
 /** What goes wrong: made at one moment of a migration, and taken away again. */
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fullDisk } from '../../tools/full-disk/full-disk.mjs';
 import type { AgentProcess } from '../harness/agent-process.js';
@@ -8,6 +9,8 @@ import type { Topology } from '../harness/topology.js';
 const LASTS_MS = 4_000;
 /** How long a killed agent stays away, ms. */
 const AWAY_MS = 300;
+/** A killed process is gone after this, ms. */
+const ENDS_WITHIN_MS = 5_000;
 /** A slow link: slow enough to last, and far from standing still, bytes a second. */
 const SLOW_BYTES_PER_SECOND = 512 * 1024;
 
@@ -84,7 +87,10 @@ function killedVmm(role: Role): Fault {
     name: `${role}-vmm-killed`,
     says: `the ${role}'s VMM gets SIGKILL`,
     kills: `${role}-vmm`,
-    make: async ({ vmm }) => signalTo(vmm[role], 'SIGKILL'),
+    async make({ vmm }) {
+      signalTo(vmm[role], 'SIGKILL');
+      await hasEnded(vmm[role]);
+    },
     mend: async () => {},
   };
 }
@@ -133,6 +139,26 @@ function fullDiskOf(role: Role): Fault {
       await agent.start();
     },
   };
+}
+
+/** A busy machine takes a moment to end what was killed; only then is the fault made, and where its name says. */
+async function hasEnded(pid: number): Promise<void> {
+  const deadline = Date.now() + ENDS_WITHIN_MS;
+  while (isExecuting(pid)) {
+    if (Date.now() > deadline)
+      throw new Error(`process ${pid} has not ended ${ENDS_WITHIN_MS / 1000} s after SIGKILL`);
+    await sleep(1);
+  }
+}
+
+/** Whether a process is there and not a zombie (proc(5), the state behind the name in parentheses). */
+function isExecuting(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !['Z', 'X'].includes(stat.slice(stat.lastIndexOf(')') + 2)[0] ?? '');
+  } catch {
+    return false;
+  }
 }
 
 function signalTo(pid: number, signal: NodeJS.Signals): void {
