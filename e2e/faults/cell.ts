@@ -118,7 +118,9 @@ async function held({ from, to, phase }: Cell, id: string): Promise<void> {
       if (existsSync(join(holdsOf(agent.directory), `${phase.hold}.held`))) return;
     }
     if (view.endedAt !== null || Date.now() > deadline)
-      throw new Error(`the migration did not come to ${phase.name}: it is ${view.state} in ${view.phase}`);
+      throw new Error(
+        `the migration did not come to ${phase.name}: it is ${view.state} in ${view.phase}${view.error === null ? '' : `: ${view.error.message} [${view.error.code}]`}`,
+      );
     await sleep(5);
   }
 }
@@ -233,7 +235,9 @@ function memoriesOf(pid: number): number {
 async function mustBeSound(guest: Guest): Promise<void> {
   const { bad, duplicates, alive, boots } = await soundness(guest);
   if (bad > 0 || duplicates > 0 || !alive || boots > 1)
-    throw new Error(`the guest is not sound: ${JSON.stringify({ bad, duplicates, alive, boots })}`);
+    throw new Error(
+      `the guest is not sound: ${JSON.stringify({ bad, duplicates, alive, boots, doubled: guest.meter.summary().doubled })}`,
+    );
 }
 
 function outcome({ guest, to }: Cell, { source, at, instance, alive }: End): CellOutcome {

@@ -1,9 +1,10 @@
 /**
  * Runs the matrix of faults:
  *
- *   node e2e/faults/main.mjs [--driver qemu|machine] [--phase NAME,…] [--fault NAME,…] [--logs]
+ *   node e2e/faults/main.mjs [--driver qemu|machine] [--phase NAME,…] [--fault NAME,…] [--minutes N] [--page] [--logs]
  *
- * Names may be parts of names. A run of every phase with both drivers that broke no rule writes docs/faults.md; `--logs` prints the agents' logs of a cell that did.
+ * Names may be parts of names. A run of everything writes docs/faults.md, and so does any other with `--page`: the page says what was run and which cells broke
+ * a rule. After `--minutes` no further cell is begun. `--logs` prints the agents' logs of a cell that broke a rule.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -18,6 +19,8 @@ const { values } = parseArgs({
     driver: { type: 'string' },
     phase: { type: 'string' },
     fault: { type: 'string' },
+    minutes: { type: 'string' },
+    page: { type: 'boolean', default: false },
     logs: { type: 'boolean', default: false },
   },
 });
@@ -25,6 +28,11 @@ const unused = 'the matrix of faults does without';
 const environment = { ...process.env, DROVER_E2E_NO_LINUX: unused, DROVER_E2E_NO_BUILDS: unused };
 if (values.fault !== undefined) environment.DROVER_E2E_FAULTS_FAULT = values.fault;
 if (values.logs) environment.DROVER_E2E_FAULTS_LOGS = '1';
+if (values.minutes !== undefined) {
+  const minutes = Number(values.minutes);
+  if (!(minutes > 0)) throw new Error(`--minutes is a number above 0, not ${values.minutes}`);
+  environment.DROVER_E2E_FAULTS_UNTIL = String(Date.now() + minutes * 60_000);
+}
 /** Phases of each process: a cell waits more than it works, so that several go side by side. */
 const halves = [
   'making,prepared,rounds,paused,last-round,memory,loaded',
@@ -35,7 +43,8 @@ const parts = drivers.flatMap((driver) =>
   (values.phase ? [values.phase] : halves).map((phase) => ({ driver, phase })),
 );
 const folder = mkdtempSync(join(tmpdir(), 'drover-faults-'));
-if (values.phase === undefined && values.driver === undefined) {
+const isWhole = [values.phase, values.driver, values.fault].every((name) => name === undefined);
+if (isWhole || values.page) {
   environment.DROVER_E2E_FAULTS_RUN = folder;
   environment.DROVER_E2E_FAULTS_PARTS = String(parts.length);
 }

@@ -1,7 +1,6 @@
 /** The whole matrix, or what its command picks of it; `main.mjs` here runs it. */
 import { afterAll, describe, it } from 'vitest';
 import { namespacesMissing } from '../harness/two-hosts.js';
-import type { CellOutcome } from './cell.js';
 import { FAULTS } from './faults.js';
 import { DRIVERS, type Driver, Field } from './field.js';
 import { machineMissing } from './missing.js';
@@ -20,10 +19,21 @@ function missing(driver: Driver): string | null {
   return driver === 'machine' ? machineMissing : null;
 }
 
+/** The first line of what did not hold, without what differs from run to run and fit for a table. */
+function sentenceOf(error: unknown): string {
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  return line
+    .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '…')
+    .replaceAll('|', '\\|')
+    .slice(0, 300);
+}
+
 const drivers = picked(
   DRIVERS.map((name) => ({ name })),
   'DROVER_E2E_FAULTS_DRIVER',
 ).map(({ name }) => name);
+/** When no further cell is begun, as the clock says, ms; none when the run has all the time that it needs. */
+const until = Number(process.env.DROVER_E2E_FAULTS_UNTIL ?? Number.POSITIVE_INFINITY);
 const rows: MatrixRow[] = [];
 const startedAt = performance.now();
 
@@ -35,12 +45,14 @@ describe.each(drivers)('with %s', (driver) => {
     for (const fault of picked(FAULTS, 'DROVER_E2E_FAULTS_FAULT')) {
       it.skipIf(why !== null)(
         `${phase.name}: ${fault.name}${why === null ? '' : ` (skipped: ${why})`} (R1, R2, R3, R4, R5, R11, R12)`,
-        async () => {
-          let outcome: CellOutcome | null = null;
+        async ({ skip }) => {
+          if (Date.now() > until) skip('the time of this run is over');
+          const cell = { driver, phase: phase.name, fault: fault.name };
           try {
-            outcome = await field.run(phase, fault);
-          } finally {
-            rows.push({ driver, phase: phase.name, fault: fault.name, outcome });
+            rows.push({ ...cell, outcome: await field.run(phase, fault), broke: null });
+          } catch (error) {
+            rows.push({ ...cell, outcome: null, broke: sentenceOf(error) });
+            throw error;
           }
         },
         120_000,
