@@ -108,6 +108,8 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
     return promise;
   }
 
+  static Error closed() { return Error{Code::closed, "the receiver was closed"}; }
+
   static Napi::Value nothing(Napi::Env env, Unit&) { return env.Undefined(); }
 
   void add_channel(const Napi::CallbackInfo& info) {
@@ -122,11 +124,16 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
       throw_error(info.Env(), hello.error());
       return;
     }
+    if (!parts_.receiver) {
+      throw_error(info.Env(), closed());
+      return;
+    }
     auto added = parts_.receiver->add_channel(std::move(fd), hello.value());
     if (!added) throw_error(info.Env(), added.error());
   }
 
   Napi::Value connected(const Napi::CallbackInfo& info) {
+    if (!parts_.receiver) return rejected(info.Env(), closed());
     auto timeout = read_timeout(info[0], "timeoutMs");
     if (!timeout) return rejected(info.Env(), timeout.error());
     return run<Unit>(
@@ -135,6 +142,7 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
   }
 
   Napi::Value round_ended(const Napi::CallbackInfo& info) {
+    if (!parts_.receiver) return rejected(info.Env(), closed());
     auto round = read_integer(info[0], "round", 0, UINT32_MAX);
     if (!round) return rejected(info.Env(), round.error());
     auto timeout = read_timeout(info[1], "timeoutMs");
@@ -154,6 +162,7 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
   }
 
   Napi::Value connect_vmm(const Napi::CallbackInfo& info) {
+    if (!parts_.receiver) return rejected(info.Env(), closed());
     auto socket = read_string(info[0], "socketPath");
     if (!socket) return rejected(info.Env(), socket.error());
     auto timeout = read_timeout(info[1], "timeoutMs");
@@ -167,6 +176,7 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
   }
 
   Napi::Value deliver_state(const Napi::CallbackInfo& info) {
+    if (!parts_.receiver) return rejected(info.Env(), closed());
     auto timeout = read_timeout(info[0], "timeoutMs");
     if (!timeout) return rejected(info.Env(), timeout.error());
     return run<uint64_t>(
@@ -178,12 +188,15 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
         });
   }
 
-  void cancel(const Napi::CallbackInfo&) { parts_.receiver->cancel(); }
+  void cancel(const Napi::CallbackInfo&) {
+    if (parts_.receiver) parts_.receiver->cancel();
+  }
 
   void close(const Napi::CallbackInfo&) {
     // Closing is the owner's wish, no failure: onFailure stays silent.
     parts_.report->silence();
-    parts_.receiver->close();
+    // Its connections go now, and not when this object is collected, which may be long after.
+    if (auto receiver = std::move(parts_.receiver)) receiver->close();
   }
 
   ReceiverParts parts_;

@@ -52,7 +52,10 @@ class SenderObject : public Napi::ObjectWrap<SenderObject> {
     return [sender = sender_] { sender->cancel(); };
   }
 
+  static Error closed() { return Error{Code::closed, "the sender was closed"}; }
+
   Napi::Value connect(const Napi::CallbackInfo& info) {
+    if (!sender_) return rejected(info.Env(), closed());
     return run_async<Unit>(
         info.Env(), [sender = sender_] { return sender->connect(); },
         [](Napi::Env env, Unit&) { return env.Undefined(); }, canceller());
@@ -60,6 +63,7 @@ class SenderObject : public Napi::ObjectWrap<SenderObject> {
 
   Napi::Value send_round(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
+    if (!sender_) return rejected(env, closed());
     auto round = read_integer(info[0], "round", 0, UINT32_MAX);
     if (!round) return rejected(env, round.error());
     std::shared_ptr<const DirtyBitmap> pages;
@@ -90,13 +94,14 @@ class SenderObject : public Napi::ObjectWrap<SenderObject> {
   void set_bandwidth(const Napi::CallbackInfo& info) {
     auto rate = read_u64(info[0], "bytesPerSecond");
     if (rate) {
-      sender_->set_bandwidth(rate.value());
+      if (sender_) sender_->set_bandwidth(rate.value());
     } else {
       throw_error(info.Env(), rate.error());
     }
   }
 
   Napi::Value state_sent(const Napi::CallbackInfo& info) {
+    if (!sender_) return rejected(info.Env(), closed());
     return run_async<StateTotals>(
         info.Env(), [sender = sender_] { return sender->state_sent(); },
         [](Napi::Env env, StateTotals& totals) -> Napi::Value {
@@ -108,10 +113,16 @@ class SenderObject : public Napi::ObjectWrap<SenderObject> {
         canceller());
   }
 
-  void cancel(const Napi::CallbackInfo&) { sender_->cancel(); }
-  void close(const Napi::CallbackInfo&) { sender_->close(); }
+  void cancel(const Napi::CallbackInfo&) {
+    if (sender_) sender_->cancel();
+  }
 
-  std::shared_ptr<BulkSender> sender_;
+  // Its connections go now, and not when this object is collected, which may be long after.
+  void close(const Napi::CallbackInfo&) {
+    if (auto sender = std::move(sender_)) sender->close();
+  }
+
+  std::shared_ptr<BulkSender> sender_;  // null once closed
   std::shared_ptr<JsThread> js_;
   uint64_t teardown_ = 0;
 };
