@@ -3,6 +3,7 @@
  *
  *   node build.mjs addon                          prebuilds/<platform>-<arch>/{drover.node,libdrover-shim.so}
  *   node build.mjs test [--sanitizer address|thread] [gtest arguments]
+ *   node build.mjs build-tests [--sanitizer address|thread]   what test runs, and not run
  *   node build.mjs bench [arguments]              builds and runs every program of benches/
  *   node build.mjs guest                          the bare-metal guest
  *   node build.mjs format-check                   clang-format over every C and C++ file
@@ -74,13 +75,19 @@ function addon() {
   install(join(root, 'build-shim/libdrover-shim.so'), join(out, 'libdrover-shim.so'));
 }
 
-function test(args) {
+/** Builds the tests that `args` ask for; their folder, their sanitizer, and what of `args` is not about that. */
+function buildTests(args) {
   const at = args.indexOf('--sanitizer');
   const sanitizer = at < 0 ? '' : args[at + 1];
   if (!['', 'address', 'thread'].includes(sanitizer)) fail('--sanitizer takes address or thread');
   const rest = at < 0 ? args : args.filter((_, index) => index !== at && index !== at + 1);
   const folder = { '': 'build-core', address: 'build-core-asan', thread: 'build-core-tsan' }[sanitizer];
   cmake(folder, [`DROVER_SANITIZER=${sanitizer}`], ['core_tests']);
+  return { folder, sanitizer, rest };
+}
+
+function test(args) {
+  const { folder, sanitizer, rest } = buildTests(args);
   mkdirSync(join(root, 'test-results'), { recursive: true });
   const report = join(root, 'test-results', sanitizer ? `core-${sanitizer}.json` : 'core.json');
   const command = [
@@ -134,6 +141,7 @@ function sources() {
 const commands = {
   addon,
   test,
+  'build-tests': buildTests,
   bench,
   guest: () => run('make', ['-C', 'guest']),
   'format-check': formatCheck,

@@ -12,7 +12,7 @@ import { runTests } from './test.mjs';
 const [command = '', ...args] = process.argv.slice(2);
 
 if (command === 'test') {
-  process.exitCode = runTests();
+  process.exitCode = await runTests();
 } else if (command === 'demo' || command === 'bench') {
   const program = join(root, 'tools', command, 'main.mjs');
   const { status } = spawnSync(process.execPath, [program, ...args], { cwd: root, stdio: 'inherit' });
