@@ -2,7 +2,7 @@ import { packageTests } from '../tools/vitest/config.mjs';
 
 /** One suite at a time: they measure one machine's guests and share its two processors. */
 export default packageTests(import.meta.url, {
-  include: ['migrate/**/*.test.ts', 'upgrade/**/*.test.ts', 'faults/quick.test.ts'],
+  include: ['migrate/**/*.test.ts', 'upgrade/**/*.test.ts', 'fleet/**/*.test.ts', 'faults/quick.test.ts'],
   fileParallelism: false,
   testTimeout: 180_000,
   hookTimeout: 120_000,

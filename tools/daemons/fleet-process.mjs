@@ -1,7 +1,7 @@
 import { AgentClient, ControlPlaneClient } from '@drover/client';
 import { startReadyProcess } from './ready-process.mjs';
 
-/** A control plane with an empty database and two agents, ms; many times what they take. */
+/** A control plane with an empty database and a few agents, ms; many times what they take. */
 const READY_TIMEOUT_MS = 60_000;
 /** Longer than all of them take to close, ms. */
 const STOP_TIMEOUT_MS = 60_000;
@@ -22,16 +22,17 @@ const STOP_TIMEOUT_MS = 60_000;
  */
 
 /**
- * Starts `drover up` with two agents, on ports that the kernel chooses, and waits until both are registered.
+ * Starts `drover up` on ports that the kernel chooses, and waits until all agents are registered.
  *
  * @param {string} directory Gets the state and the logs; must be short, for sockets are made in it.
+ * @param {{ agents?: number }} [options] Agents: two unless told.
  * @returns {Promise<FleetProcess>}
  */
-export async function startFleet(directory) {
+export async function startFleet(directory, { agents = 2 } = {}) {
   let words = '';
   try {
     const { ready, stop } = await startReadyProcess(
-      ['up', '--json', '--agents', '2', '--directory', directory, '--listen', '127.0.0.1:0'],
+      ['up', '--json', '--agents', String(agents), '--directory', directory, '--listen', '127.0.0.1:0'],
       {
         stderr: 'pipe',
         onWords: (text) => {
