@@ -10,7 +10,7 @@
 import { loadAddon } from './load.js';
 
 /** The addon refuses to load when its compiled-in number differs. */
-export const CONTRACT_VERSION = 5;
+export const CONTRACT_VERSION = 6;
 
 /** Guest page size of every format here, bytes. */
 export const PAGE_SIZE = 4096;
@@ -393,6 +393,11 @@ export interface NativeAddon {
    * where it can take the machine on. Throws as {@link kvmHost}, and `native-invalid-argument`.
    */
   missingFromHost(cpu: CpuDefinition): { readonly features: string[]; readonly msrs: string[] };
+  /**
+   * One datagram of `NAME=VALUE` lines to the service manager (sd_notify(3)) at what `NOTIFY_SOCKET` names: an absolute path, or `@` and a name in
+   * the abstract namespace. Never waits. Throws `native-invalid-argument` for another address, `native-system-call` where nobody hears it.
+   */
+  notifyServiceManager(address: string, text: string): void;
   listenForPeers(options: PeerListenerOptions): PeerListener;
   createSender(options: BulkSenderOptions): BulkSender;
   createReceiver(options: BulkReceiverOptions): BulkReceiver;

@@ -6,13 +6,14 @@
 #include "binding/machine.h"
 #include "binding/memory.h"
 #include "binding/probe.h"
+#include "binding/service.h"
 #include "binding/tracker.h"
 #include "binding/transfer.h"
 
 namespace drover::binding {
 
 // Kept equal to CONTRACT_VERSION of index.ts.
-constexpr int kContractVersion = 5;
+constexpr int kContractVersion = 6;
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   JsThread::create(env);
@@ -22,6 +23,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   init_tracker(env, exports);
   init_machine(env, exports);
   init_probe(env, exports);
+  init_service(env, exports);
   init_transfer(env, exports);
   return exports;
 }

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { holdsIn, startHostAgent } from '@drover/host-agent';
 import { destination, pino } from 'pino';
 import { abortOnInterrupt, type CommandContext, untilAborted } from '../context.js';
+import { startService } from '../service/service.js';
 import { loadAgentConfig } from './config.js';
 import type { AgentConfig } from './config-schema.js';
 
@@ -69,9 +70,12 @@ export async function runAgent(flags: AgentFlags, context: CommandContext): Prom
       ...(holds === undefined || holds === '' ? {} : { holds: holdsIn(holds) }),
     });
     context.stdout.write(`${JSON.stringify({ ready: true, url: agent.url, peer: agent.peer })}\n`);
+    const service = startService(context.environment, logger);
     await untilAborted(signal);
+    service.stopping();
     logger.info({ signal: String(signal.reason) }, 'stopping; guests go on');
     await agent.close();
+    service.close();
   } finally {
     release();
   }

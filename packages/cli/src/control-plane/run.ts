@@ -4,6 +4,7 @@ import { agentConfigKeys } from '../agent/config-schema.js';
 import { flagsByKey } from '../configuration/flags.js';
 import { loadConfig } from '../configuration/load.js';
 import { abortOnInterrupt, type CommandContext, untilAborted } from '../context.js';
+import { startService } from '../service/service.js';
 import {
   type ControlPlaneConfig,
   controlPlaneConfigKeys,
@@ -26,9 +27,12 @@ export async function runControlPlane(flags: ControlPlaneFlags, context: Command
   try {
     const controlPlane = await startControlPlane(controlPlaneOptions(config), { logger });
     context.stdout.write(`${JSON.stringify({ ready: true, url: controlPlane.url })}\n`);
+    const service = startService(context.environment, logger);
     await untilAborted(signal);
+    service.stopping();
     logger.info({ signal: String(signal.reason) }, 'stopping');
     await controlPlane.close();
+    service.close();
   } finally {
     release();
   }
