@@ -15,8 +15,8 @@ import { tinyGuest } from './tiny-guest.mjs';
 const GUEST_TIMEOUT_MS = 60_000;
 /** A drain by itself takes about half a second for each guest. */
 const DRAIN_TIMEOUT_MS = 300_000;
-/** A guest that lives has beaten this often before and after, one beat a millisecond. */
-const BEATS = 100;
+/** A guest that lives has beaten this often before and after, one beat in 20 ms. */
+const BEATS = 20;
 const POLL_MS = 10;
 
 /**

@@ -23,7 +23,7 @@ export function tinyGuest(name, vmm) {
     boot: {
       from: 'kernel',
       kernel: join(repository, 'native/guest/build/drover-guest.elf'),
-      cmdline: 'pages=64 rate=50',
+      cmdline: 'pages=64 rate=50 beat-us=20000',
     },
     components: { console: { kind: 'serial-port', port: 'com1' } },
   };

@@ -55,6 +55,14 @@ describe('the configuration of a control plane', () => {
     });
   });
 
+  it('takes how many times over a host is given away', async () => {
+    const environment = { DROVER_CPU_OVERCOMMIT: '16', DROVER_MEMORY_OVERCOMMIT: '1.5' };
+    expect(await load({ environment })).toMatchObject({ 'cpu-overcommit': 16, 'memory-overcommit': 1.5 });
+    await expect(load({ environment: { DROVER_CPU_OVERCOMMIT: '0' } })).rejects.toMatchObject({
+      message: expect.stringMatching(/DROVER_CPU_OVERCOMMIT:? is not a number from 0\.1 to 1000/),
+    });
+  });
+
   it('takes a command with its arguments as JSON where there are no lists', async () => {
     const environment = { DROVER_FENCE_COMMAND: '["ipmi","power off"]' };
     expect((await load({ environment }))['fence-command']).toEqual(['ipmi', 'power off']);

@@ -22,6 +22,8 @@ export function addControlPlaneCommand(program: Command, context: CommandContext
     .option('--migrations-in <n>', 'migrations at once into one host (default: 8)')
     .option('--migrations-overall <n>', 'migrations at once over the fleet (default: 256)')
     .option('--host-bandwidth <rate>', 'of each host, over its migrations, such as 1Gbit; default: no limit')
+    .option('--cpu-overcommit <n>', 'virtual processors for each that a host has (default: 8)')
+    .option('--memory-overcommit <n>', 'memory of guests for each byte that a host has (default: 1)')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
     .action(async (flags: ControlPlaneFlags) => {
       // The control plane brings its server and its database, which no other command shall wait for.

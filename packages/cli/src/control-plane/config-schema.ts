@@ -12,6 +12,14 @@ function number(min: number, max: number) {
   });
 }
 
+/** How many times over: a decimal number, 0.1 to 1000. */
+const ratio = z.union([z.number(), z.string()]).transform((given, issues) => {
+  const value = typeof given === 'string' && /^\d{1,4}(\.\d{1,3})?$/.test(given) ? Number(given) : given;
+  if (typeof value === 'number' && value >= 0.1 && value <= 1000) return value;
+  issues.addIssue({ code: 'custom', message: 'is not a number from 0.1 to 1000' });
+  return z.NEVER;
+});
+
 const milliseconds = number(1, 3_600_000);
 
 const bandwidth = z.string().transform((text, issues) => {
@@ -67,6 +75,9 @@ export const controlPlaneConfigSchema = z.strictObject({
   'migrations-overall': number(1, 100_000).optional(),
   /** Of each host, over its migrations in and out: `1Gbit`, `100MiB`. */
   'host-bandwidth': bandwidth.optional(),
+  /** What guests may have for each processor, and each byte of memory, that a host has. */
+  'cpu-overcommit': ratio.optional(),
+  'memory-overcommit': ratio.optional(),
   'log-level': logLevel.default('info'),
 });
 

@@ -48,8 +48,14 @@ function controlPlaneOptions(config: ControlPlaneConfig): Parameters<typeof star
   const perHostIn = config['migrations-in'];
   const overall = config['migrations-overall'];
   const bandwidthPerHost = config['host-bandwidth'];
+  const cpuOvercommit = config['cpu-overcommit'];
+  const memoryOvercommit = config['memory-overcommit'];
   return {
     listen: config.listen,
+    placement: {
+      ...(cpuOvercommit === undefined ? {} : { cpuOvercommit }),
+      ...(memoryOvercommit === undefined ? {} : { memoryOvercommit }),
+    },
     migrations: {
       ...(perHostOut === undefined ? {} : { perHostOut }),
       ...(perHostIn === undefined ? {} : { perHostIn }),

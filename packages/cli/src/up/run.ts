@@ -41,6 +41,8 @@ export async function runUp(options: UpOptions, context: CommandContext): Promis
         listen: options.listen,
         database: `pglite:${join(directory, 'database')}`,
         heartbeatMs: 2_000,
+        // All hosts are this one machine, and what is tried on it is small.
+        placement: { cpuOvercommit: 64 },
       },
       { logger },
     );
