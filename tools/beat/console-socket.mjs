@@ -1,19 +1,38 @@
-import { createConnection } from 'node:net';
-
-/** Pause before the next attempt to connect: short, since a destination's console may appear just before it is used. */
-const RETRY_MS = 5;
+import { Worker } from 'node:worker_threads';
 
 /**
- * Stays connected to a serial console's unix socket: waits for it to appear, and connects again after it was closed.
+ * @typedef {object} ConsoleRequest What the thread that reads is asked; to close where neither is given.
+ * @property {number} id
+ * @property {string} [open] The socket's path.
+ * @property {string} [send]
+ *
+ * @typedef {object} ConsoleNews What it says.
+ * @property {number} id
+ * @property {boolean} [connected]
+ * @property {string} [text]
+ * @property {number} [atMs] When the text came, in ms of the monotonic clock.
+ */
+
+/** @type {Worker | null} One for all consoles; it does not keep the process. */
+let reader = null;
+/** @type {Map<number, (news: ConsoleNews) => void>} */
+const listeners = new Map();
+let made = 0;
+
+function startReader() {
+  if (reader === null) {
+    reader = new Worker(new URL('./console-worker.mjs', import.meta.url));
+    reader.on('message', (/** @type {ConsoleNews} */ news) => listeners.get(news.id)?.(news));
+    reader.unref();
+  }
+  return reader;
+}
+
+/**
+ * Stays connected to a serial console's unix socket: waits for it to appear, and connects again after it was closed. Reads at once, however busy this thread is.
  */
 export class ConsoleSocket {
-  #path;
-  #onText;
-  /** @type {import('node:net').Socket | null} */
-  #socket = null;
-  /** @type {NodeJS.Timeout | null} */
-  #retry = null;
-  #isClosed = false;
+  #id = ++made;
   #isConnected = false;
 
   /**
@@ -21,9 +40,11 @@ export class ConsoleSocket {
    * @param {(text: string, atMs: number) => void} onText Arrival is in ms of the monotonic clock.
    */
   constructor(path, onText) {
-    this.#path = path;
-    this.#onText = onText;
-    this.#connect();
+    listeners.set(this.#id, ({ connected, text, atMs }) => {
+      if (connected !== undefined) this.#isConnected = connected;
+      if (text !== undefined && atMs !== undefined) onText(text, atMs);
+    });
+    this.#ask({ open: path });
   }
 
   get isConnected() {
@@ -36,35 +57,21 @@ export class ConsoleSocket {
    * @param {string} text
    */
   send(text) {
-    if (!this.#isConnected || this.#socket === null) return false;
-    this.#socket.write(text);
+    if (!this.#isConnected) return false;
+    this.#ask({ send: text });
     return true;
   }
 
   /** Closes for good. */
   close() {
-    this.#isClosed = true;
+    if (!listeners.delete(this.#id)) return;
     this.#isConnected = false;
-    if (this.#retry !== null) clearTimeout(this.#retry);
-    this.#socket?.destroy();
+    this.#ask({});
   }
 
-  #connect() {
-    this.#retry = null;
-    const socket = createConnection(this.#path);
-    this.#socket = socket;
-    // Latin-1 takes any byte for one character, so that a torn or foreign byte cannot swallow the next line.
-    socket.setEncoding('latin1');
-    socket.on('connect', () => {
-      this.#isConnected = true;
-    });
-    socket.on('data', (/** @type {unknown} */ text) => this.#onText(String(text), nowMs()));
-    // Every failure also ends in 'close', where the next attempt is planned.
-    socket.on('error', () => {});
-    socket.on('close', () => {
-      this.#isConnected = false;
-      if (!this.#isClosed) this.#retry = setTimeout(() => this.#connect(), RETRY_MS);
-    });
+  /** @param {Omit<ConsoleRequest, 'id'>} request */
+  #ask(request) {
+    startReader().postMessage({ id: this.#id, ...request });
   }
 }
 

@@ -151,6 +151,33 @@ describe('the beat meter', () => {
     await expect(meter.waitForReady(within)).rejects.toThrow(/refused to start: rate has a value/);
   });
 
+  it('keeps no console waiting and takes the right times, however busy the program is', async () => {
+    const path = join(directory, 'busy');
+    // A guest of another process, for this one stands still: a beat each 5 ms.
+    const guest = spawn(process.execPath, [
+      '-e',
+      `require('node:net').createServer((client) => {
+        let beat = 0;
+        client.write('DROVER-GUEST 1 pages=16 rate=0 tsc-khz=1000000\\nREADY\\n');
+        setInterval(() => client.write('b' + (++beat).toString(16).padStart(4, '0') + '\\n'), 5);
+      }).listen(${JSON.stringify(path)})`,
+    ]);
+    try {
+      meter.attach(path);
+      await meter.waitForReady({ timeoutMs: 10_000 });
+      await meter.waitForBeats(10, { timeoutMs: 10_000 });
+      meter.reset();
+      const until = performance.now() + 3_000;
+      while (performance.now() < until);
+      await meter.waitForBeats(10, { timeoutMs: 10_000 });
+      const { longestGap, missing, duplicates } = meter.summary();
+      expect(longestGap?.ms).toBeLessThan(1_500);
+      expect({ missing, duplicates }).toEqual({ missing: 0, duplicates: 0 });
+    } finally {
+      guest.kill();
+    }
+  });
+
   it('is a program too, which prints its summary and fails where the guest is not alive', async () => {
     const a = join(directory, 'a');
     const program = fileURLToPath(new URL('../beat/beat-meter.mjs', import.meta.url));
