@@ -32,6 +32,7 @@ import { Preflights } from './preflight/preflights.js';
 import { adoptInstances } from './state/adopt-instances.js';
 import { newStateCounters, type StateCounters } from './state/counters.js';
 import { Doorbells } from './state/doorbells.js';
+import { ReachedHosts } from './state/reached.js';
 import { Refresher } from './state/refresher.js';
 import { StateWriter } from './state/state-writer.js';
 import type { SweepParts } from './state/sweep.js';
@@ -177,7 +178,11 @@ export function assemble(
   const agents = new AgentPool({ ...options.agents, signal: shutdown });
   const adopt = adoptInstances({ database, changeLog, agents, index, logger });
   const writer = new StateWriter({ changeLog, index, counters, agents, adopt, logger });
-  const sweep: SweepParts = { database, changeLog, agents, directory, writer, index, counters, logger };
+  const reached = new ReachedHosts(database);
+  const sweep: SweepParts = {
+    ...{ database, changeLog, agents, directory, reached },
+    ...{ writer, index, counters, logger },
+  };
   const loss = new HostLoss({
     database,
     changeLog,
@@ -339,6 +344,7 @@ function startWork(parts: ControlPlaneParts): () => Promise<void> {
   drains.start();
   const chores = [
     every(parts, 1_000, 'signs of life', () => registrar.flush()),
+    every(parts, 1_000, 'hosts that were reached', () => parts.sweep.reached.flush()),
     every(parts, 1_000, 'rings for unknown VMMs', () => doorbells.lookUp()),
     every(parts, 30_000, 'the sign of life of this replica', () => noteReplica(database, replicaId)),
     every(parts, 2_000, 'migrations under way', () => migrations.count()),

@@ -28,6 +28,7 @@ const sizes = flags.hosts?.split(',').map(Number) ?? usual;
 const load = { perSecond: 200, seconds: flags.small ? 5 : 20 };
 const migrations = flags.small ? 40 : 200;
 const PERIOD_MS = flags.small ? 5_000 : 30_000;
+const HEARTBEAT_MS = 20_000;
 
 /** @param {string} line */
 const say = (line) => void process.stderr.write(`${line}\n`);
@@ -36,23 +37,18 @@ const postgres = await startPostgres();
 const population = await Population.start();
 /** @type {Replica[]} */
 const replicas = [];
-let alive = true;
+const ended = new AbortController();
 try {
   const options = {
     listen: { host: '127.0.0.1', port: 0 },
     database: postgres.url,
     watchPeriodMs: PERIOD_MS,
-    heartbeatMs: 60_000,
+    heartbeatMs: 3 * HEARTBEAT_MS,
     migrations: { leaseMs: 3_000 },
   };
   const first = await Replica.start(options);
   replicas.push(first);
-  void (async () => {
-    while (alive) {
-      await new Promise((resolve) => setTimeout(resolve, 20_000).unref());
-      if (alive) await population.heartbeat(population.fleet.controlPlane);
-    }
-  })();
+  void population.heartbeat(first.url, HEARTBEAT_MS, ended.signal);
   const curve = [];
   for (const hosts of sizes) {
     const knownMs = await population.grow(first, hosts);
@@ -76,7 +72,7 @@ try {
   const moved = await measureMigrations([first, second], population, migrations);
   report({ curve, migrations: moved });
 } finally {
-  alive = false;
+  ended.abort();
   for (const replica of replicas) await replica.end('SIGKILL');
   await population.fleet.close();
   postgres.stop();

@@ -1,4 +1,5 @@
 /** Hosts and guests that are simulated, behind real HTTP. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { instanceSpecSchema } from '@drover/types';
 import { FakeFleet } from '../../../packages/control-plane/dist/testing/index.js';
 import { eventually, inParallel } from './waiting.mjs';
@@ -6,6 +7,8 @@ import { eventually, inParallel } from './waiting.mjs';
 /** @import { Replica } from './replica.mjs' */
 
 export const VMMS_PER_HOST = 20;
+/** Between two looks at which hosts are due to say that they live, ms. */
+const HEARTBEAT_TICK_MS = 100;
 /** Registrations at once. */
 const AT_ONCE = 32;
 
@@ -66,14 +69,26 @@ export class Population {
     return { host, vmmId };
   }
 
-  /** Signs of life of all hosts, at most `AT_ONCE` at once. @param {string} url */
-  async heartbeat(url) {
-    await inParallel(this.hosts, AT_ONCE, async (host) => {
-      await host.register(url).then(
-        (response) => response.arrayBuffer(),
-        () => undefined,
-      );
-    });
+  /**
+   * Signs of life, each host once in `periodMs`, spread over it as hosts that started one after the other are. Ends when `signal` aborts.
+   *
+   * @param {string} url
+   * @param {number} periodMs
+   * @param {AbortSignal} signal
+   */
+  async heartbeat(url, periodMs, signal) {
+    for (let next = 0; !signal.aborted; ) {
+      await sleep(HEARTBEAT_TICK_MS);
+      const share = Math.ceil((this.hosts.length * HEARTBEAT_TICK_MS) / periodMs);
+      const due = Array.from({ length: share }, (_, index) => this.hosts[(next + index) % this.hosts.length]);
+      next = this.hosts.length === 0 ? 0 : (next + share) % this.hosts.length;
+      await inParallel(due, AT_ONCE, async (host) => {
+        await host?.register(url).then(
+          (response) => response.arrayBuffer(),
+          () => undefined,
+        );
+      });
+    }
   }
 }
 

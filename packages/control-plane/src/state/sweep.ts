@@ -12,15 +12,17 @@ import type { VmmView } from '../hosts/agent.js';
 import type { AgentPool } from '../hosts/agent-pool.js';
 import type { HostDirectory, KnownHost } from '../hosts/directory.js';
 import { setHostState, writeDescription } from '../hosts/host-row.js';
-import { now } from '../store/clock.js';
 import type { Database } from '../store/database.js';
-import type { Origin, StateCounters } from './counters.js';
+import type { StateCounters } from './counters.js';
 import { followInstances } from './follow-instances.js';
+import type { ReachedHosts } from './reached.js';
 import type { StateWriter } from './state-writer.js';
+import type { StoredVmm } from './stored-vmms.js';
 import type { VmmIndex } from './vmm-index.js';
 
 export interface SweepParts {
   readonly database: Database;
+  readonly reached: ReachedHosts;
   readonly changeLog: ChangeLog;
   readonly agents: AgentPool;
   readonly directory: HostDirectory;
@@ -31,12 +33,13 @@ export interface SweepParts {
 }
 
 /**
+ * `stored` was read before the host is asked, so that a VMM which comes meanwhile is not taken for gone.
  * Errors: what its agent answers, `host-identity-differs`, `agent-unreachable`, `agent-timeout`; `database-unavailable`.
  */
 export async function sweepHost(
   parts: SweepParts,
   host: KnownHost,
-  origin: Origin = 'watcher',
+  stored: readonly StoredVmm[],
 ): Promise<void> {
   const { agents, writer } = parts;
   const description = await agents.ask(host, (agent, options) => agent.getHost(options));
@@ -48,8 +51,8 @@ export async function sweepHost(
   }
   await noteDescription(parts, host, description);
   const views = await agents.ask(host, (agent, options) => agent.listVmms(options));
-  await writer.store(host, views, origin);
-  await endVanished(parts, host, new Set(views.map(({ state }) => state.vmmId)));
+  await writer.store(host, views, 'watcher');
+  await endVanished(parts, host, stored, new Set(views.map(({ state }) => state.vmmId)));
   await noteReached(parts, host);
 }
 
@@ -77,16 +80,10 @@ async function noteDescription(
 }
 
 async function noteReached(
-  { database, changeLog, directory, logger }: SweepParts,
+  { reached, changeLog, directory, logger }: SweepParts,
   host: KnownHost,
 ): Promise<void> {
-  await database.run((db) =>
-    db
-      .updateTable('host_watches')
-      .set({ seen_at: now, listed_at: now })
-      .where('host_id', '=', host.id)
-      .execute(),
-  );
+  reached.note(host.id);
   if (directory.get(host.id)?.state !== 'unreachable') return;
   const back = await changeLog.transaction((transaction, changes) =>
     setHostState(transaction, changes, host.id, { state: host.desired, reason: null, from: ['unreachable'] }),
@@ -95,17 +92,13 @@ async function noteReached(
   if (back) logger.info({ hostId: host.id, host: host.name }, 'a host answers again');
 }
 
-async function endVanished(parts: SweepParts, host: KnownHost, listed: ReadonlySet<string>): Promise<void> {
-  const { database } = parts;
-  const there = await database.run((db) =>
-    db
-      .selectFrom('vmms')
-      .select(['id', 'instance_id', 'generation'])
-      .where('host_id', '=', host.id)
-      .where('ended_at', 'is', null)
-      .execute(),
-  );
-  for (const vmm of there) {
+async function endVanished(
+  parts: SweepParts,
+  host: KnownHost,
+  stored: readonly StoredVmm[],
+  listed: ReadonlySet<string>,
+): Promise<void> {
+  for (const vmm of stored) {
     if (listed.has(vmm.id)) continue;
     const view = await askAgain(parts, host, vmm.id);
     if (view) await parts.writer.store(host, [view], 'watcher');
@@ -126,7 +119,7 @@ async function askAgain({ agents }: SweepParts, host: KnownHost, vmmId: string):
 async function endOne(
   { changeLog, index, counters, logger }: SweepParts,
   host: KnownHost,
-  vmm: { readonly id: string; readonly instance_id: string; readonly generation: string },
+  vmm: StoredVmm,
 ): Promise<void> {
   const ended = await changeLog.transaction(async (transaction, changes) => {
     const rows = await transaction

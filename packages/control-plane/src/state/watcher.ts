@@ -12,6 +12,7 @@ import type { HostLoss } from '../hosts/loss.js';
 import { beforeNow, fromNow, now } from '../store/clock.js';
 import type { Database } from '../store/database.js';
 import { databaseTrouble } from '../store/retry.js';
+import { readStoredVmms, type StoredVmm } from './stored-vmms.js';
 import { type SweepParts, sweepHost } from './sweep.js';
 
 /** Between looks for hosts that are due, ms. */
@@ -69,13 +70,17 @@ export class Watcher {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        for (const hostId of [...this.#wanted]) {
-          if (this.#busy.size >= this.#options.workers) break;
+        const wanted = [...this.#wanted].slice(0, Math.max(0, this.#options.workers - this.#busy.size));
+        const room = Math.min(CLAIM, this.#options.workers - this.#busy.size - wanted.length);
+        const due = room > 0 ? await this.#claim(room) : [];
+        // Where this fails they stay wanted.
+        for (const hostId of due) this.#wanted.add(hostId);
+        const next = new Set([...wanted, ...due]);
+        const stored = await readStoredVmms(this.#database, [...next]);
+        for (const hostId of next) {
           this.#wanted.delete(hostId);
-          this.#begin(hostId);
+          this.#begin(hostId, stored.get(hostId) ?? []);
         }
-        const room = Math.min(CLAIM, this.#options.workers - this.#busy.size);
-        if (room > 0) for (const hostId of await this.#claim(room)) this.#begin(hostId);
       } catch (err) {
         if (signal.aborted) return;
         this.#logger.warn(
@@ -114,13 +119,13 @@ export class Watcher {
     });
   }
 
-  #begin(hostId: string): void {
+  #begin(hostId: string, stored: readonly StoredVmm[]): void {
     const running = this.#busy.get(hostId);
     if (running) {
       running.again = true;
       return;
     }
-    const done = this.#look(hostId).finally(() => {
+    const done = this.#look(hostId, stored).finally(() => {
       const { again } = this.#busy.get(hostId) ?? { again: false };
       this.#busy.delete(hostId);
       if (again) this.want(hostId);
@@ -128,14 +133,14 @@ export class Watcher {
     this.#busy.set(hostId, { again: false, done });
   }
 
-  async #look(hostId: string): Promise<void> {
+  async #look(hostId: string, stored: readonly StoredVmm[]): Promise<void> {
     const { parts, loss } = this.#options;
     // Another replica may have registered it a moment ago.
     if (!this.#directory.get(hostId)) await this.#directory.reload([hostId]).catch(() => undefined);
     const host = this.#directory.get(hostId);
     if (!host || host.state === 'lost') return;
     try {
-      await this.#tryTwice(host);
+      await this.#tryTwice(host, stored);
       parts.counters.sweeps.completed += 1;
     } catch (err) {
       if (this.#stopping.signal.aborted) return;
@@ -151,13 +156,13 @@ export class Watcher {
     }
   }
 
-  async #tryTwice(host: KnownHost): Promise<void> {
+  async #tryTwice(host: KnownHost, stored: readonly StoredVmm[]): Promise<void> {
     try {
-      await sweepHost(this.#options.parts, host);
+      await sweepHost(this.#options.parts, host, stored);
     } catch (thrown) {
       if (isOurs(thrown) || this.#stopping.signal.aborted) throw thrown;
       await pause(SECOND_TRY_MS, undefined, { signal: this.#stopping.signal });
-      await sweepHost(this.#options.parts, this.#directory.get(host.id) ?? host);
+      await sweepHost(this.#options.parts, this.#directory.get(host.id) ?? host, stored);
     }
   }
 
