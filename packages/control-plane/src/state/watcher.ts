@@ -77,10 +77,15 @@ export class Watcher {
         for (const hostId of due) this.#wanted.add(hostId);
         const next = new Set([...wanted, ...due]);
         const stored = await readStoredVmms(this.#database, [...next]);
+        // One after the other: what many hosts say at one moment would hold up what is rung for.
+        let gapMs = TICK_MS / next.size;
         for (const hostId of next) {
+          if (signal.aborted) return;
           this.#wanted.delete(hostId);
           this.#begin(hostId, stored.get(hostId) ?? []);
+          if (gapMs > 0 && (await this.#isWokenWithin(gapMs))) gapMs = 0;
         }
+        if (next.size > 0) continue;
       } catch (err) {
         if (signal.aborted) return;
         this.#logger.warn(
@@ -89,11 +94,19 @@ export class Watcher {
         );
         await pause(1_000, undefined, { signal }).catch(() => undefined);
       }
-      this.#wake = new AbortController();
-      const tick = this.#wanted.size > 0 && this.#busy.size < this.#options.workers ? 1 : TICK_MS;
-      await pause(tick, undefined, { signal: this.#wake.signal }).catch(() => undefined);
-      this.#wake = null;
+      await this.#isWokenWithin(
+        this.#wanted.size > 0 && this.#busy.size < this.#options.workers ? 1 : TICK_MS,
+      );
     }
+  }
+
+  /** Waits for so long, or until somebody wants a host to be looked at. */
+  async #isWokenWithin(ms: number): Promise<boolean> {
+    const wake = new AbortController();
+    this.#wake = wake;
+    await pause(ms, undefined, { signal: wake.signal }).catch(() => undefined);
+    this.#wake = null;
+    return wake.signal.aborted;
   }
 
   /** Hosts whose turn it is; each is due again after a period, less up to a tenth, so that the round stays within it and does not bunch. */
