@@ -4,8 +4,10 @@ import { chooseDrainDisplay } from '../drain/display.js';
 import { followDrain } from '../drain/follow.js';
 import { renderDrain } from '../drain/render.js';
 import { pageSize, takeItems } from '../fleet/items.js';
+import { chooseListDisplay } from '../fleet/list-display.js';
+import { watchList } from '../fleet/watch-list.js';
 import { changeLabels, type LabelChange, parseLabelChange } from '../host/labels.js';
-import { renderHost, renderHosts } from '../host/render.js';
+import { hostList, renderHost, renderHosts } from '../host/render.js';
 import { type SettingsOptions, settingsOf, withSettings } from '../migration/settings-options.js';
 import { print } from '../output/print.js';
 import { type ControlPlaneOptions, controlPlaneClient, controlPlaneOption } from '../target/choose.js';
@@ -15,6 +17,7 @@ interface ListOptions extends ControlPlaneOptions {
   readonly state?: (typeof states)[number];
   readonly label?: string;
   readonly limit?: number;
+  readonly watch?: boolean;
 }
 interface DrainOptions extends ControlPlaneOptions, SettingsOptions {
   readonly concurrency?: number;
@@ -40,15 +43,23 @@ export function addHostCommands(program: Command, context: CommandContext): void
       .addOption(new Option('--state <state>', 'only in this state').choices(states))
       .option('--label <key=value>', 'only with this label')
       .option('--limit <n>', 'at most so many', wholeNumber(1, 1_000_000))
+      .option('--watch', 'show it live until Ctrl-C')
       .action(async (options: ListOptions) => {
         const client = await controlPlaneClient(options, context);
         const { state, label, limit } = options;
-        const hosts = client.eachHost({ state, label, limit: pageSize(limit) });
-        const items = await takeItems(hosts, limit);
+        const read = (signal?: AbortSignal) =>
+          takeItems(client.eachHost({ state, label, limit: pageSize(limit) }, { signal }), limit);
+        if (options.watch) {
+          const display = chooseListDisplay(context, hostList, options.json === true);
+          await watchList(client, { kinds: ['host', 'vmm', 'gone'], read }, display, context);
+          return;
+        }
+        const items = await read();
         print(context, options, { document: { items }, text: renderHosts(items) });
       }),
     'drover host list',
     'drover host list --state unreachable',
+    'drover host list --watch',
   );
 
   withExamples(

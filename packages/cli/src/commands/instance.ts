@@ -2,7 +2,10 @@ import { parseWholeMilliseconds } from '@drover/types';
 import { type Command, Option } from 'commander';
 import { runConsole } from '../console/session.js';
 import { abortOnInterrupt, type CommandContext } from '../context.js';
-import { instancesInFleet } from '../instance/in-fleet.js';
+import { pageSize, takeItems } from '../fleet/items.js';
+import { chooseListDisplay } from '../fleet/list-display.js';
+import { watchList } from '../fleet/watch-list.js';
+import { instanceList, instancesInFleet } from '../instance/in-fleet.js';
 import { instancesOnAgent } from '../instance/on-agent.js';
 import type {
   CreateInstanceOptions,
@@ -13,7 +16,7 @@ import type {
 import { readInstanceSpecFile } from '../instance-spec-file.js';
 import { followLog } from '../log/follow.js';
 import { type Printed, print } from '../output/print.js';
-import { chooseTarget, type TargetOptions, withTarget } from '../target/choose.js';
+import { chooseTarget, refuseForAgent, type TargetOptions, withTarget } from '../target/choose.js';
 import { jsonOption, parseLabel, quantity, wholeNumber, withExamples } from './options.js';
 
 export function addInstanceCommands(program: Command, context: CommandContext): void {
@@ -74,22 +77,25 @@ export function addInstanceCommands(program: Command, context: CommandContext): 
         .option('--life <life>', 'only those whose VMM is running, stopped, paused …')
         .option('--label <key=value>', 'only those with this label')
         .option('--name <text>', 'only those of this name')
-        .option('--limit <n>', 'at most so many', wholeNumber(1, 1_000_000)),
+        .option('--limit <n>', 'at most so many', wholeNumber(1, 1_000_000))
+        .option('--watch', 'show it live until Ctrl-C; in a fleet'),
     )
       .addOption(jsonOption())
-      .action((options: TargetOptions & ListInstancesOptions) =>
-        printWith(options, ({ list }) =>
-          list({
-            ...(options.host === undefined ? {} : { host: options.host }),
-            ...(options.life === undefined ? {} : { life: options.life }),
-            ...(options.label === undefined ? {} : { label: options.label }),
-            ...(options.name === undefined ? {} : { name: options.name }),
-            ...(options.limit === undefined ? {} : { limit: options.limit }),
-          }),
-        ),
-      ),
+      .action(async (options: TargetOptions & ListInstancesOptions & { watch?: boolean }) => {
+        const { host, life, label, name, limit } = options;
+        const wanted: ListInstancesOptions = {
+          ...(host === undefined ? {} : { host }),
+          ...(life === undefined ? {} : { life }),
+          ...(label === undefined ? {} : { label }),
+          ...(name === undefined ? {} : { name }),
+          ...(limit === undefined ? {} : { limit }),
+        };
+        if (options.watch) await watchInstances(options, wanted, context);
+        else await printWith(options, ({ list }) => list(wanted));
+      }),
     'drover instance list',
     'drover instance list --host a --life running',
+    'drover instance list --host a --watch',
     'drover instance list --agent http://10.0.0.1:7700',
   );
 
@@ -181,6 +187,24 @@ export function addInstanceCommands(program: Command, context: CommandContext): 
     'drover instance log web-1 --tail 4096',
     'drover instance log web-1 --follow',
   );
+}
+
+/** Errors: `cli-usage` for an agent, which has no events of its own. */
+async function watchInstances(
+  options: TargetOptions,
+  { limit, ...filter }: ListInstancesOptions,
+  context: CommandContext,
+): Promise<void> {
+  const target = await chooseTarget(options, context);
+  if (target.kind === 'agent') {
+    refuseForAgent({ ...options }, '--watch');
+    return;
+  }
+  const { client } = target;
+  const read = (signal: AbortSignal) =>
+    takeItems(client.eachInstance({ ...filter, limit: pageSize(limit) }, { signal }), limit);
+  const display = chooseListDisplay(context, instanceList, options.json === true);
+  await watchList(client, { kinds: ['instance', 'vmm', 'gone'], read }, display, context);
 }
 
 const DEFAULT_TAIL_BYTES = 65_536;

@@ -6,10 +6,11 @@ import { describeStep } from '../progress/step.js';
 
 /** An event as one line for a person. */
 export function renderEvent(event: FleetEvent): string {
-  return `${event.at}  ${event.kind.padEnd(9)}  ${describe(event)}`;
+  return `${event.at}  ${event.kind.padEnd(9)}  ${describeEvent(event)}`;
 }
 
-function describe(event: FleetEvent): string {
+/** The same without when it was. */
+export function describeEvent(event: FleetEvent): string {
   switch (event.kind) {
     case 'host': {
       const { name, state, desired, reason } = event.host;

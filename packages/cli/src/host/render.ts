@@ -1,11 +1,20 @@
 import type { HostView } from '@drover/protocol';
 import { formatBytes } from '@drover/types';
+import type { ListForm } from '../fleet/list-display.js';
 import { formatLabels, renderFields } from '../output/fields.js';
 import { type Column, renderTable } from '../output/table.js';
 
 export function renderHosts(items: readonly HostView[]): string {
   return `${renderTable(columns, items)}\n`;
 }
+
+/** As `host list --watch` shows them. */
+export const hostList: ListForm<HostView> = {
+  what: 'host',
+  table: renderHosts,
+  event: (host) => ({ kind: 'host', at: host.registeredAt, host }),
+  withoutTimes: ({ lastSeenAt: _, ...host }) => host,
+};
 
 const columns: readonly Column<HostView>[] = [
   { title: 'NAME', value: ({ name }) => name },

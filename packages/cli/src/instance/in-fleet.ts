@@ -3,6 +3,7 @@ import type { FleetInstance } from '@drover/protocol';
 import { writeInstanceSpec } from '@drover/types';
 import { cliErrors } from '../errors.js';
 import { pageSize, takeItems } from '../fleet/items.js';
+import type { ListForm } from '../fleet/list-display.js';
 import { formatLabels, formatProblem, renderFields } from '../output/fields.js';
 import type { Printed } from '../output/print.js';
 import { type Column, renderTable } from '../output/table.js';
@@ -57,6 +58,14 @@ export function instancesInFleet(client: ControlPlaneClient, signal: AbortSignal
 export function renderInstances(items: readonly FleetInstance[]): string {
   return `${renderTable(columns, items)}\n`;
 }
+
+/** As `instance list --watch` shows them. */
+export const instanceList: ListForm<FleetInstance> = {
+  what: 'instance',
+  table: renderInstances,
+  event: (instance) => ({ kind: 'instance', at: instance.createdAt, instance }),
+  withoutTimes: ({ vmm, ...instance }) => ({ ...instance, vmm: vmm && { ...vmm, seenAt: null } }),
+};
 
 const columns: readonly Column<FleetInstance>[] = [
   { title: 'NAME', value: ({ name }) => name },
