@@ -3,8 +3,11 @@
  * network namespace, so that nothing the tests send can leave this machine and nothing they make outlives them.
  *
  *   node e2e/main.mjs [VITEST ARGUMENTS]
+ *
+ * Without arguments everything runs, in two lanes side by side: suites wait more than they work.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -40,14 +43,25 @@ if (environment.DROVER_E2E_NO_LINUX === undefined) {
 
 const why = namespacesMissing();
 if (why !== null) environment.DROVER_E2E_NO_NAMESPACES = why;
-const vitest = [
-  process.execPath,
-  join(root, 'node_modules', 'vitest', 'vitest.mjs'),
-  'run',
-  ...process.argv.slice(2),
+const vitest = [process.execPath, join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run'];
+const lane = (/** @type {string} */ name, /** @type {string[]} */ ...folders) => [
+  ...folders,
+  `--outputFile.json=${join(here, 'test-results', `${name}.json`)}`,
 ];
-const command =
-  why === null ? ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...vitest] : vitest;
+const given = process.argv.slice(2);
+/** The arguments of each vitest; those of `npm test`, which counts the reports (tools/run/results.mjs), are about equally long. */
+const runs =
+  given.length > 0 ? [given] : [lane('migrate', 'migrate/'), lane('others', 'upgrade/', 'fleet/', 'faults/')];
+
+/** @param {readonly string[]} args */
+async function run(args) {
+  const command = [...vitest, ...args];
+  const isolated = ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...command];
+  const [program = '', ...rest] = why === null ? isolated : command;
+  const child = spawn(program, rest, { cwd: here, env: environment, stdio: 'inherit' });
+  const [code] = await once(child, 'exit');
+  return code ?? 1;
+}
 // An interrupt ends the tests, which have the same terminal; this process stays to clean up after them.
 process.on('SIGINT', () => {});
 const folder = mkdtempSync(join(tmpdir(), 'drover-builds-'));
@@ -58,12 +72,7 @@ try {
       : { missing: environment.DROVER_E2E_NO_BUILDS };
   if ('builds' in laidOut) environment.DROVER_E2E_BUILDS = JSON.stringify(laidOut.builds);
   else environment.DROVER_E2E_NO_BUILDS = laidOut.missing;
-  const { status } = spawnSync(command[0] ?? '', command.slice(1), {
-    cwd: here,
-    env: environment,
-    stdio: 'inherit',
-  });
-  process.exitCode = status ?? 1;
+  process.exitCode = Math.max(...(await Promise.all(runs.map(run))));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -20,7 +20,8 @@ export const expectedReports = [
   'native/test-results/core-address.json',
   'native/test-results/core-thread.json',
   'tools/test-results/tools.json',
-  'e2e/test-results/e2e.json',
+  'e2e/test-results/migrate.json',
+  'e2e/test-results/others.json',
 ];
 
 /**
