@@ -8,31 +8,25 @@
 #include "binding/arguments.h"
 #include "binding/async.h"
 #include "binding/bitmap.h"
+#include "binding/cpu_definition.h"
+#include "binding/kvm_host.h"
+#include "binding/machine_state.h"
 #include "binding/memory.h"
 #include "binding/tracker.h"
 #include "binding/transfer_objects.h"
-#include "core/kvm/cpu_features.h"
-#include "core/kvm/cpuid.h"
 #include "core/kvm/machine.h"
-#include "core/kvm/state/machine_state.h"
-#include "core/kvm/stopped_clock.h"
 #include "core/machine/boot/image_file.h"
 
 namespace drover::binding {
 
 namespace {
 
-using kvm::CpuDefinition;
 using kvm::Ending;
 using kvm::Machine;
 using kvm::Tracking;
-using machine::ClockMode;
 using machine::Payload;
 
 constexpr const char* kClassName = "KvmMachine";
-constexpr uint32_t kPayloadsMax = 65536;
-constexpr uint32_t kCpuidEntriesMax = 256;
-constexpr uint32_t kMsrsMax = 1024;
 
 // What is handed to the object that JavaScript sees.
 struct MachineParts {
@@ -51,119 +45,6 @@ const char* state_name(Machine::State state) {
 }
 
 Error closed() { return Error{Code::closed, "this machine was closed"}; }
-
-Napi::Value payload_object(Napi::Env env, const Payload& payload) {
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("instance", payload.instance);
-  result.Set("kind", payload.kind);
-  result.Set("version", static_cast<double>(payload.version));
-  result.Set("data", bytes_array(env, payload.data));
-  return result;
-}
-
-Napi::Value payload_array(Napi::Env env, std::vector<Payload>& payloads) {
-  Napi::Array list = Napi::Array::New(env, payloads.size());
-  for (uint32_t index = 0; index < payloads.size(); ++index) list.Set(index, payload_object(env, payloads[index]));
-  return list;
-}
-
-Result<Payload> read_payload(const Napi::Value& value) {
-  auto instance = read_string(field(value, "instance"), "instance");
-  if (!instance) return instance.error();
-  auto kind = read_string(field(value, "kind"), "kind");
-  if (!kind) return kind.error();
-  auto version = read_integer(field(value, "version"), "version", 0, UINT32_MAX);
-  if (!version) return version.error();
-  auto data = read_bytes(field(value, "data"), "data");
-  if (!data) return data.error();
-  return Payload{
-      instance.take(), kind.take(), static_cast<uint32_t>(version.value()), {data.value().begin(), data.value().end()}};
-}
-
-Result<std::vector<Payload>> read_payload_list(const Napi::Value& value) {
-  if (!value.IsArray()) return invalid_argument("payloads must be an array");
-  const Napi::Array list = value.As<Napi::Array>();
-  if (list.Length() > kPayloadsMax) return invalid_argument("payloads must be at most 65536");
-  std::vector<Payload> payloads;
-  for (uint32_t index = 0; index < list.Length(); ++index) {
-    auto payload = read_payload(list[index]);
-    if (!payload) return payload.error();
-    payloads.push_back(payload.take());
-  }
-  return payloads;
-}
-
-Result<ClockMode> read_clock(const Napi::Value& value) {
-  auto name = read_string(value, "clock");
-  if (name && name.value() == "wall") return ClockMode::wall;
-  if (name && name.value() == "stopped") return ClockMode::stopped;
-  return invalid_argument("clock must be \"wall\" or \"stopped\"");
-}
-
-Napi::Value names_array(Napi::Env env, const std::vector<std::string>& names) {
-  Napi::Array list = Napi::Array::New(env, names.size());
-  for (uint32_t index = 0; index < names.size(); ++index) list.Set(index, names[index]);
-  return list;
-}
-
-Napi::Value definition_object(Napi::Env env, const CpuDefinition& definition) {
-  Napi::Array entries = Napi::Array::New(env, definition.cpuid.size());
-  for (uint32_t index = 0; index < definition.cpuid.size(); ++index) {
-    const kvm_cpuid_entry2& entry = definition.cpuid[index];
-    Napi::Object leaf = Napi::Object::New(env);
-    leaf.Set("leaf", static_cast<double>(entry.function));
-    leaf.Set("subleaf", static_cast<double>(entry.index));
-    leaf.Set("eax", static_cast<double>(entry.eax));
-    leaf.Set("ebx", static_cast<double>(entry.ebx));
-    leaf.Set("ecx", static_cast<double>(entry.ecx));
-    leaf.Set("edx", static_cast<double>(entry.edx));
-    entries.Set(index, leaf);
-  }
-  Napi::Array msrs = Napi::Array::New(env, definition.msrs.size());
-  for (uint32_t index = 0; index < definition.msrs.size(); ++index) {
-    msrs.Set(index, static_cast<double>(definition.msrs[index]));
-  }
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("cpuid", entries);
-  result.Set("msrs", msrs);
-  return result;
-}
-
-Result<kvm_cpuid_entry2> read_cpuid_entry(const Napi::Value& value) {
-  kvm_cpuid_entry2 entry{};
-  const std::pair<const char*, uint32_t*> fields[] = {{"leaf", &entry.function}, {"subleaf", &entry.index},
-                                                      {"eax", &entry.eax},       {"ebx", &entry.ebx},
-                                                      {"ecx", &entry.ecx},       {"edx", &entry.edx}};
-  for (const auto& [name, into] : fields) {
-    auto number = read_integer(field(value, name), name, 0, UINT32_MAX);
-    if (!number) return number.error();
-    *into = static_cast<uint32_t>(number.value());
-  }
-  return entry;
-}
-
-Result<CpuDefinition> read_definition(const Napi::Value& value) {
-  const Napi::Value cpuid = field(value, "cpuid");
-  const Napi::Value msrs = field(value, "msrs");
-  if (!cpuid.IsArray() || !msrs.IsArray()) return invalid_argument("cpuid and msrs must be arrays");
-  const Napi::Array entries = cpuid.As<Napi::Array>();
-  const Napi::Array indices = msrs.As<Napi::Array>();
-  if (entries.Length() > kCpuidEntriesMax || indices.Length() > kMsrsMax) {
-    return invalid_argument("cpuid must have at most 256 entries and msrs at most 1024");
-  }
-  CpuDefinition definition;
-  for (uint32_t index = 0; index < entries.Length(); ++index) {
-    auto entry = read_cpuid_entry(entries[index]);
-    if (!entry) return entry.error();
-    definition.cpuid.push_back(entry.value());
-  }
-  for (uint32_t index = 0; index < indices.Length(); ++index) {
-    auto number = read_integer(indices[index], "msrs", 0, UINT32_MAX);
-    if (!number) return number.error();
-    definition.msrs.push_back(static_cast<uint32_t>(number.value()));
-  }
-  return definition;
-}
 
 Napi::Value undefined(Napi::Env env, Unit&) { return env.Undefined(); }
 
@@ -434,79 +315,13 @@ Napi::Value create_machine(const Napi::CallbackInfo& info) {
   return JsThread::of(env)->class_named(kClassName).New({Napi::External<MachineParts>::New(env, &parts)});
 }
 
-Napi::Value payload_kinds_object(const Napi::CallbackInfo& info) {
-  Napi::Object result = Napi::Object::New(info.Env());
-  for (const machine::PayloadKind& kind : kvm::payload_kinds()) {
-    Napi::Array versions = Napi::Array::New(info.Env(), kind.versions.size());
-    for (uint32_t index = 0; index < kind.versions.size(); ++index) {
-      versions.Set(index, static_cast<double>(kind.versions[index]));
-    }
-    result.Set(kind.name, versions);
-  }
-  return result;
-}
-
-Napi::Value missing_from_host_object(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  auto wanted = read_definition(info[0]);
-  if (!wanted) return throw_error(env, wanted.error());
-  auto host = kvm::Host::open();
-  if (!host) return throw_error(env, host.error());
-  const kvm::MissingParts missing = kvm::missing_parts(wanted.value(), *host.value());
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("features", names_array(env, missing.features));
-  result.Set("msrs", names_array(env, missing.msrs));
-  return result;
-}
-
-Napi::Value host_cpu_object(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  auto host = kvm::Host::open();
-  if (!host) return throw_error(env, host.error());
-  const std::vector<kvm_cpuid_entry2> offered = kvm::cpuid_of(*host.value(), 0, 1);
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("vendor", kvm::vendor_in(offered));
-  result.Set("model", kvm::model_in(offered));
-  result.Set("features", names_array(env, kvm::features_in(offered)));
-  return result;
-}
-
-Napi::Value host_object(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  auto opened = kvm::Host::open();
-  if (!opened) return throw_error(env, opened.error());
-  const kvm::Host& host = *opened.value();
-  Napi::Array trackers = Napi::Array::New(env);
-  if (host.has_dirty_log()) trackers.Set(trackers.Length(), "kvm-dirty-log");
-  if (host.dirty_ring_bytes() != 0) trackers.Set(trackers.Length(), "kvm-dirty-ring");
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("maxVcpus", static_cast<double>(host.max_vcpus()));
-  result.Set("trackers", trackers);
-  return result;
-}
-
-Napi::Value stopped_clock_object(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  auto host = kvm::Host::open();
-  if (!host) return throw_error(env, host.error());
-  const Status stops = kvm::check_stopped_clock(host.take());
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("ok", stops.ok());
-  result.Set("detail", stops.ok() ? "" : stops.error().message);
-  return result;
-}
-
 }  // namespace
 
 void init_machine(Napi::Env env, Napi::Object exports) {
   MachineObject::define(env);
   init_hypervisors(env, exports);
   exports.Set("createKvmMachine", Napi::Function::New(env, create_machine, "createKvmMachine"));
-  exports.Set("machinePayloadKinds", Napi::Function::New(env, payload_kinds_object, "machinePayloadKinds"));
-  exports.Set("missingFromHost", Napi::Function::New(env, missing_from_host_object, "missingFromHost"));
-  exports.Set("hostCpu", Napi::Function::New(env, host_cpu_object, "hostCpu"));
-  exports.Set("probeStoppedClock", Napi::Function::New(env, stopped_clock_object, "probeStoppedClock"));
-  exports.Set("kvmHost", Napi::Function::New(env, host_object, "kvmHost"));
+  init_kvm_host(env, exports);
 }
 
 }  // namespace drover::binding

@@ -5,7 +5,7 @@
 
 namespace drover::binding {
 
-// Adds createKvmMachine, kvmHost, missingFeatures and machinePayloadKinds.
+// Adds createKvmMachine, findHypervisors and what kvm_host.h adds.
 void init_machine(Napi::Env env, Napi::Object exports);
 
 }  // namespace drover::binding
