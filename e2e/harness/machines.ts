@@ -10,8 +10,10 @@ import { bareGuest } from './paths.js';
 
 /** Why no machine runs here; null when one does. */
 export const machinesMissing = ((): string | null => {
+  // An addon that does not load is a failure, not a host without KVM.
+  const addon = native();
   try {
-    native().kvmHost();
+    addon.kvmHost();
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -1,22 +1,12 @@
 /** What agents and machines hold of their host, move after move. `npm run bench -- --vmm machine --hops 100` measures the same at length. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { native } from '@drover/native';
 import { describe, expect, it } from 'vitest';
 import { type Footprint, footprint } from '../../tools/bench/machine/footprint.mjs';
 import type { AgentProcess } from '../harness/agent-process.js';
 import { machineSpec } from '../harness/guests.js';
+import { machinesMissing } from '../harness/machines.js';
 import { move, sound, soundness, startGuest } from '../harness/moving.js';
 import { useTwoHosts } from '../harness/use-two-hosts.js';
-
-/** Why no machine runs here; null when one does. */
-const missing = ((): string | null => {
-  try {
-    native().kvmHost();
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-})();
 
 /** Moves after which everything is there that a process makes once. */
 const SETTLING = 4;
@@ -41,8 +31,8 @@ async function atRest({ pid, url }: AgentProcess, enough: (now: Footprint) => bo
   return least;
 }
 
-describe.skipIf(missing !== null)(
-  `what is held on a host${missing === null ? '' : ` (skipped: ${missing})`}`,
+describe.skipIf(machinesMissing !== null)(
+  `what is held on a host${machinesMissing === null ? '' : ` (skipped: ${machinesMissing})`}`,
   () => {
     const hosts = useTwoHosts();
 

@@ -1,23 +1,13 @@
-import { native } from '@drover/native';
 import { describe, expect, it } from 'vitest';
 import { machineSpec } from '../harness/guests.js';
+import { machinesMissing } from '../harness/machines.js';
 import { beginMove, move, sound, soundness, startGuest } from '../harness/moving.js';
 import { useTwoHosts } from '../harness/use-two-hosts.js';
 
-/** Why no machine runs here; null when one does. */
-const missing = ((): string | null => {
-  try {
-    native().kvmHost();
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-})();
-
 const asMachine = { specVersion: 3 };
 
-describe.skipIf(missing !== null)(
-  `a guest of a machine${missing === null ? '' : ` (skipped: ${missing})`}`,
+describe.skipIf(machinesMissing !== null)(
+  `a guest of a machine${machinesMissing === null ? '' : ` (skipped: ${machinesMissing})`}`,
   () => {
     const hosts = useTwoHosts();
 

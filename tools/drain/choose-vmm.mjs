@@ -11,8 +11,10 @@ export function usableVmm(asked) {
     if (asked === 'qemu' || asked === 'machine') return asked;
     throw new Error(`--vmm is "${asked}"; it can be qemu or machine`);
   }
+  // An addon that does not load is a failure, not a host without KVM.
+  const addon = native();
   try {
-    native().kvmHost();
+    addon.kvmHost();
     return 'machine';
   } catch {
     return 'qemu';

@@ -23,8 +23,10 @@ const MIB = 1 << 20;
 
 /** Null where machines run. */
 export function whyNoMachine(): string | null {
+  // An addon that does not load is a failure, not a host without KVM.
+  const addon = native();
   try {
-    native().kvmHost();
+    addon.kvmHost();
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -13,8 +13,10 @@ import { TINY_GUEST } from './tiny-guest.js';
 
 /** Null where machines run. */
 export function whyNoMachine(): string | null {
+  // An addon that does not load is a failure, not a host without KVM.
+  const addon = native();
   try {
-    native().kvmHost();
+    addon.kvmHost();
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
