@@ -17,7 +17,7 @@ const COMMIT = /"migrationId":"([0-9a-f-]{36})","epoch":"(\d+)"\}/;
 
 /** States of the newest entry of an instance in which its host may run it. */
 const MAY_RUN = new Set(['source owned', 'source aborted', 'source taken-back', 'destination owned']);
-const JOURNAL = '/state/journal/ownership.log';
+export const JOURNAL = '/state/journal/ownership.log';
 
 export class Rules {
   /** @type {string[]} */
@@ -154,7 +154,7 @@ function durableEntry(host, instanceId) {
  * @param {import('./host.mjs').SimulatedHost} host
  * @returns {Entry[]}
  */
-function durableEntries({ disk }) {
+export function durableEntries({ disk }) {
   const entries = [];
   const lines = (disk.durable(JOURNAL)?.toString('latin1') ?? '').split('\n');
   for (const line of lines.slice(1, -1)) {

@@ -13,6 +13,11 @@ const FAULTY_STEPS = 330;
 const HANDOVER_STEPS = /** @type {const} */ ([90, 210]);
 /** Most faults in one schedule. */
 const MOST_FAULTS = 4;
+/**
+ * So often somebody with another epoch is at the destination before the migration comes to READY. As one fault among many it would meet that
+ * moment too rarely to prove anything.
+ */
+const STRANGER_CHANCE = 0.05;
 /** How long faults go on, and how long everything may take to come right afterwards, ms. */
 const FAULTY_MS = 90_000;
 const MENDED_MS = 900_000;
@@ -82,6 +87,11 @@ async function withFaults(world, operator, faults) {
   const from = scheduler.steps;
   const planned = Array.from({ length: count }, () => from + faultyStep(random)).toSorted((a, b) => a - b);
   operator.migrate(NORTH, SOUTH);
+  if (random.chance(STRANGER_CHANCE)) {
+    faults.push('COMMIT of another epoch (south) at READY');
+    scheduler.note('FAULT: COMMIT of another epoch (south) at READY');
+    world.stranger(world.host(SOUTH));
+  }
   const until = scheduler.now + FAULTY_MS;
   for (const step of planned) {
     await scheduler.run(() => scheduler.steps >= step, until);

@@ -25,6 +25,8 @@ export class SimulatedDisk {
   full = false;
   /** Called once, in the middle of the next write to a file of that name. @type {{ name: string, call: () => void } | null} */
   atNextWrite = null;
+  /** Called when a write to the file of that path has become durable; the bytes are no loss of power's any more. @type {((path: string) => void) | null} */
+  onDurable = null;
   /** @type {Map<string, Inode>} */
   #names = new Map();
   /** @type {Map<string, Inode>} */
@@ -205,6 +207,7 @@ class SimulatedFile {
     if (!this.#synced) return;
     inode.durable = grown(inode.durable, end);
     inode.durable.set(bytes, position);
+    this.#disk.onDurable?.(this.#path);
   }
 
   /** @param {number} length */

@@ -2,14 +2,14 @@
 import { SimulatedHost } from './host.mjs';
 import { Network } from './network.mjs';
 import { Random } from './random.mjs';
-import { Rules } from './rules.mjs';
+import { durableEntries, JOURNAL, Rules } from './rules.mjs';
 import { Scheduler } from './scheduler.mjs';
 
 export const NORTH = '10.0.0.1';
 export const SOUTH = '10.0.0.2';
 
-/** Waits this long for a host to be READY for something, ms. */
-const STRANGER_WAITS_MS = 200;
+/** Waits this long for a host to be READY for something, ms: less than a host waits for a first request. */
+const STRANGER_WAITS_MS = 5_000;
 
 /** The code under test, loaded by `hooks.mjs` on the simulated platform. @typedef {{ startHostAgent: Function, connectControl: Function, exchangeHellos: Function, instanceSpecSchema: any, migrationSettingsSchema: any }} CodeUnderTest */
 
@@ -49,35 +49,47 @@ export class World {
     this.scheduler.note(`agent ${process.name} is up`);
   }
 
-  /** Somebody sends COMMIT for each migration that a host holds READY, or knows at all, with an epoch that is not its own. @param {SimulatedHost} host */
+  /**
+   * Somebody with an epoch that is not the migration's is connected to a host ahead of time, and sends COMMIT the moment that the host has READY on its disk:
+   * before the source, which has still to hear of it, can. Where nothing becomes READY in time, for what the host knows at all.
+   *
+   * @param {SimulatedHost} host
+   */
   stranger(host) {
-    const { scheduler } = this;
-    const until = scheduler.now + STRANGER_WAITS_MS;
-    const look = () => {
-      const isReady = host.disk.durable('/state/journal/ownership.log')?.includes('"state":"ready"') ?? false;
-      if (isReady || scheduler.now > until) this.#sendCommit(host);
-      else scheduler.after(1, null, look);
-    };
-    look();
-  }
-
-  /** @param {SimulatedHost} host */
-  #sendCommit(host) {
     const { connectControl, exchangeHellos } = this.code;
     const epoch = String(this.random.pick([1, 3, 4]));
     const stranger = { name: 'stranger', alive: true, host: null };
-    for (const { id } of host.agent?.parts?.store.list() ?? []) {
-      this.scheduler.after(0, stranger, async () => {
-        try {
-          const channel = await connectControl({ host: host.address, port: 7701, timeoutMs: 5_000 });
-          await exchangeHellos(channel, { release: '0.2.0', hostName: 'stranger' }, { timeoutMs: 5_000 });
-          await channel.send('commit', { migrationId: id, epoch });
-          await channel.ended;
-        } catch (thrown) {
-          this.scheduler.note(`stranger: ${thrown instanceof Error ? thrown.message : thrown}`);
-        }
-      });
-    }
+    this.scheduler.after(0, stranger, async () => {
+      try {
+        const channel = await connectControl({ host: host.address, port: 7701, timeoutMs: 5_000 });
+        await exchangeHellos(channel, { release: '0.2.0', hostName: 'stranger' }, { timeoutMs: 5_000 });
+        const migrationId = await this.#ready(host, stranger);
+        if (migrationId !== null) await channel.send('commit', { migrationId, epoch });
+        await channel.ended;
+      } catch (thrown) {
+        this.scheduler.note(`stranger: ${thrown instanceof Error ? thrown.message : thrown}`);
+      }
+    });
+  }
+
+  /** The migration that a host is READY for, as soon as it is. @param {SimulatedHost} host @param {import('./scheduler.mjs').Process} who @returns {Promise<string | null>} */
+  #ready(host, who) {
+    const { scheduler } = this;
+    return new Promise((resolve) => {
+      const answer = (/** @type {string | null} */ id) => {
+        host.disk.onDurable = null;
+        scheduler.after(0, who, () => resolve(id));
+      };
+      const look = () => {
+        const newest = durableEntries(host).at(-1);
+        if (newest?.role === 'destination' && newest.state === 'ready') answer(newest.migrationId);
+      };
+      host.disk.onDurable = (path) => {
+        if (path === JOURNAL) look();
+      };
+      scheduler.after(STRANGER_WAITS_MS, who, () => answer(host.agent?.parts?.store.list()[0]?.id ?? null));
+      look();
+    });
   }
 
   /** What a process logs, in the trace. @param {import('./scheduler.mjs').Process} process */
