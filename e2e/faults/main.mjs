@@ -1,19 +1,28 @@
 /**
  * Runs the matrix of faults:
  *
- *   node e2e/faults/main.mjs [--driver qemu|machine] [--phase NAME,…] [--fault NAME,…] [--minutes N] [--page] [--logs]
+ *   node e2e/faults/main.mjs [--driver qemu|machine] [--phase NAME,…] [--fault NAME,…] [--minutes N] [--page] [--again] [--logs]
  *
  * Names may be parts of names. A run of everything writes docs/faults.md, and so does any other with `--page`: the page says what was run and which cells broke
- * a rule. After `--minutes` no further cell is begun. `--logs` prints the agents' logs of a cell that broke a rule.
+ * a rule. Such runs go on where earlier ones on the same build stopped; `--again` begins anew. After `--minutes` no further cell is begun. `--logs` prints the
+ * agents' logs of a cell that broke a rule.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { buildDigest } from './build-digest.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..', '..');
+/** A cell waits more than it works, so that several go side by side. */
+const PROCESSES = 4;
+/** The rows' names; plain Node cannot import them. */
+const PHASES = [
+  ...readFileSync(join(here, 'phases.ts'), 'utf8').matchAll(/^ +(?:\{ )?name: '([a-z-]+)'/gm),
+].map(([, name = '']) => name);
+
 const { values } = parseArgs({
   options: {
     driver: { type: 'string' },
@@ -21,6 +30,7 @@ const { values } = parseArgs({
     fault: { type: 'string' },
     minutes: { type: 'string' },
     page: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
     logs: { type: 'boolean', default: false },
   },
 });
@@ -33,19 +43,26 @@ if (values.minutes !== undefined) {
   if (!(minutes > 0)) throw new Error(`--minutes is a number above 0, not ${values.minutes}`);
   environment.DROVER_E2E_FAULTS_UNTIL = String(Date.now() + minutes * 60_000);
 }
-/** Phases of each process: a cell waits more than it works, so that several go side by side. */
-const halves = [
-  'making,prepared,rounds,paused,last-round,memory,loaded',
-  'ready,handover,relinquished,commit,owned,resumed,running',
-];
+const words = values.phase?.split(',') ?? [''];
+const phases = PHASES.filter((name) => words.some((word) => name.includes(word)));
+if (phases.length === 0)
+  throw new Error(`no phase is called ${values.phase}; there are ${PHASES.join(', ')}`);
 const drivers = values.driver?.split(',') ?? ['qemu', 'machine'];
+const lanes = Math.min(phases.length, Math.max(1, PROCESSES / drivers.length));
 const parts = drivers.flatMap((driver) =>
-  (values.phase ? [values.phase] : halves).map((phase) => ({ driver, phase })),
+  Array.from({ length: lanes }, (_, lane) => ({
+    driver,
+    phase: phases.filter((_name, index) => index % lanes === lane).join(),
+  })),
 );
-const folder = mkdtempSync(join(tmpdir(), 'drover-faults-'));
 const isWhole = [values.phase, values.driver, values.fault].every((name) => name === undefined);
 if (isWhole || values.page) {
-  environment.DROVER_E2E_FAULTS_RUN = folder;
+  const all = join(root, '.drover', 'faults');
+  const folder = join(all, buildDigest(root));
+  if (values.again) rmSync(all, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  environment.DROVER_E2E_FAULTS_KEPT = folder;
+  environment.DROVER_E2E_FAULTS_RUN = String(Date.now());
   environment.DROVER_E2E_FAULTS_PARTS = String(parts.length);
 }
 
@@ -62,11 +79,7 @@ function run({ driver, phase }) {
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 }
 
-// An interrupt ends the tests, which have the same terminal; this process stays to clean up after them.
+// An interrupt ends the tests, which have the same terminal; this process stays for their ends.
 process.on('SIGINT', () => {});
-try {
-  const codes = await Promise.all(parts.map(run));
-  process.exitCode = Math.max(...codes);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+const codes = await Promise.all(parts.map(run));
+process.exitCode = Math.max(...codes);

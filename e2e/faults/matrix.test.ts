@@ -4,7 +4,7 @@ import { namespacesMissing } from '../harness/two-hosts.js';
 import { FAULTS } from './faults.js';
 import { DRIVERS, type Driver, Field } from './field.js';
 import { machineMissing } from './missing.js';
-import { type MatrixRow, writeMatrix } from './page.js';
+import { keptRows, type MatrixRow, writeMatrix } from './page.js';
 import { PHASES } from './phases.js';
 
 /** Names that the command picked, or all. */
@@ -17,6 +17,12 @@ function picked<T extends { readonly name: string }>(all: readonly T[], variable
 function missing(driver: Driver): string | null {
   if (namespacesMissing !== null) return `no link of their own for the hosts: ${namespacesMissing}`;
   return driver === 'machine' ? machineMissing : null;
+}
+
+type Place = Pick<MatrixRow, 'driver' | 'phase' | 'fault'>;
+
+function isSame(one: Place, other: Place): boolean {
+  return one.driver === other.driver && one.phase === other.phase && one.fault === other.fault;
 }
 
 /** The first line of what did not hold, without what differs from run to run and fit for a table. */
@@ -34,6 +40,7 @@ const drivers = picked(
 ).map(({ name }) => name);
 /** When no further cell is begun, as the clock says, ms; none when the run has all the time that it needs. */
 const until = Number(process.env.DROVER_E2E_FAULTS_UNTIL ?? Number.POSITIVE_INFINITY);
+const kept = keptRows();
 const rows: MatrixRow[] = [];
 const startedAt = performance.now();
 
@@ -46,8 +53,9 @@ describe.each(drivers)('with %s', (driver) => {
       it.skipIf(why !== null)(
         `${phase.name}: ${fault.name}${why === null ? '' : ` (skipped: ${why})`} (R1, R2, R3, R4, R5, R11, R12)`,
         async ({ skip }) => {
-          if (Date.now() > until) skip('the time of this run is over');
           const cell = { driver, phase: phase.name, fault: fault.name };
+          if (kept.some((row) => isSame(row, cell))) skip('an earlier run on this build has it');
+          if (Date.now() > until) skip('the time of this run is over');
           try {
             rows.push({ ...cell, outcome: await field.run(phase, fault), broke: null });
           } catch (error) {

@@ -23,26 +23,62 @@ interface Part {
   readonly tookMs: number;
 }
 
+/** The parts of one command are named after it; the folder has those of every command on this build. */
+interface Run {
+  readonly folder: string;
+  readonly name: string;
+  /** Processes that the command started. */
+  readonly parts: number;
+}
+
+/** Of a run that is to make the page; null otherwise. */
+const run = ((): Run | null => {
+  const { DROVER_E2E_FAULTS_KEPT: folder, DROVER_E2E_FAULTS_RUN: name = '' } = process.env;
+  return folder === undefined ? null : { folder, name, parts: Number(process.env.DROVER_E2E_FAULTS_PARTS) };
+})();
+
+/** Cells that earlier commands ran on this build. A rule that was broken once is broken: no later run of the cell takes it back. */
+export function keptRows(): MatrixRow[] {
+  return run === null ? [] : merged(partsIn(run.folder).map(({ part }) => part));
+}
+
 /** Prints what this process ran; in a run that is to make the page, keeps it, and the last one to come writes the page. */
 export function writeMatrix(part: Part): void {
   const drivers = [...new Set(part.rows.map(({ driver }) => driver))];
   for (const driver of drivers) process.stdout.write(`\n${table(driver, part.rows)}`);
-  const { DROVER_E2E_FAULTS_RUN: folder, DROVER_E2E_FAULTS_PARTS: expected } = process.env;
-  if (folder === undefined) return;
-  writeFileSync(join(folder, `${process.pid}.json`), JSON.stringify(part));
-  const parts = readdirSync(folder).map(
-    (name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Part,
+  if (run === null) return;
+  writeFileSync(join(run.folder, `${run.name}.${process.pid}.json`), JSON.stringify(part));
+  const parts = partsIn(run.folder);
+  if (parts.filter((each) => each.run === run.name).length < run.parts) return;
+  const runs = [...new Set(parts.map((each) => each.run))].map((name) =>
+    Math.max(...parts.filter((each) => each.run === name).map((each) => each.part.tookMs)),
   );
-  const rows = parts.flatMap((each) => each.rows);
-  if (parts.length < Number(expected)) return;
-  const tookMs = Math.max(...parts.map((each) => each.tookMs));
-  writeFileSync(join(root, 'docs', 'faults.md'), matrixPage(rows, tookMs));
+  const rows = merged(parts.map((each) => each.part));
+  writeFileSync(join(root, 'docs', 'faults.md'), matrixPage(rows, runs));
 }
 
-/** What was run and what was not, so that nobody takes a part for the whole. */
-function summary(rows: readonly MatrixRow[], tookMs: number): string {
+function partsIn(folder: string): { readonly run: string; readonly part: Part }[] {
+  return readdirSync(folder)
+    .toSorted()
+    .map((name) => ({
+      run: name.split('.')[0] ?? '',
+      part: JSON.parse(readFileSync(join(folder, name), 'utf8')) as Part,
+    }));
+}
+
+function merged(parts: readonly Part[]): MatrixRow[] {
+  const cells = new Map<string, MatrixRow>();
+  for (const row of parts.flatMap(({ rows }) => rows)) {
+    const key = [row.driver, row.phase, row.fault].join();
+    if (cells.get(key)?.outcome !== null) cells.set(key, row);
+  }
+  return [...cells.values()];
+}
+
+/** What was run and what was not, so that nobody takes a part for the whole. `runs`: how long each took, ms. */
+function summary(rows: readonly MatrixRow[], runs: readonly number[]): string {
   const each = PHASES.length * FAULTS.length;
-  const run = DRIVERS.map((name) => {
+  const said = DRIVERS.map((name) => {
     const cells = rows.filter(({ driver }) => driver === name).length;
     return cells === 0
       ? `none of the ${each} cells with ${name}`
@@ -53,7 +89,9 @@ function summary(rows: readonly MatrixRow[], tookMs: number): string {
     broken === 0
       ? 'all kept every rule'
       : `${broken} broke a rule and ${broken === 1 ? 'is' : 'are'} listed below`;
-  return `This run: ${run.join(', ')}, in ${Math.ceil(tookMs / 60_000)} minutes; ${kept}. An empty cell was not run.`;
+  const minutes = Math.ceil(runs.reduce((sum, ms) => sum + ms, 0) / 60_000);
+  const pieces = runs.length === 1 ? '' : ` and ${runs.length} pieces on one build`;
+  return `This run: ${said.join(', ')}, in ${minutes} minutes${pieces}; ${kept}. An empty cell was not run.`;
 }
 
 function brokenCells(rows: readonly MatrixRow[]): string {
@@ -65,12 +103,12 @@ function brokenCells(rows: readonly MatrixRow[]): string {
   return `## Broken\n\n| driver | phase | fault | what did not hold |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n\n`;
 }
 
-function matrixPage(rows: readonly MatrixRow[], tookMs: number): string {
+function matrixPage(rows: readonly MatrixRow[], runs: readonly number[]): string {
   const drivers = DRIVERS.filter((name) => rows.some(({ driver }) => driver === name));
   const used = FAULTS.filter(({ name }) => rows.some(({ fault }) => fault === name));
   return `# Faults
 
-${summary(rows, tookMs)}
+${summary(rows, runs)}
 
 Made by \`npm run faults\`; do not edit. Each cell is one migration between two agents on hosts of their own, held where the row says, with the
 fault that the column says made there and mended. Then exactly one guest runs (or, where its VMM was killed, the instance says so), both agents say the

@@ -1,9 +1,11 @@
 /** Device state from one QEMU to another. */
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '@drover/native';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { describeQemu, driver, launch, owned, until, whyNoQemu } from '../support/qemu.js';
 import { serialPort } from '../support/specs.js';
 import { move } from '../support/state.js';
@@ -49,6 +51,31 @@ describeQemu('device state', () => {
       },
     );
   }
+
+  it('has what nobody read of the console: the source still prints it, though its guest does not run (R1)', async () => {
+    const source = await launch();
+    const reader = createConnection(source.vmm.consoleSocket);
+    await once(reader, 'connect');
+    onTestFinished(() => void reader.destroy());
+    reader.pause();
+    await source.vmm.resume();
+    await until('the guest prints', () => source.log().startsWith('A..'));
+    await until('the console is full', async () => {
+      const before = source.log().length;
+      await sleep(300);
+      return source.log().length === before;
+    });
+    const identity = source.vmm.record.identity;
+    const target = await launch({}, { incoming: true, identity });
+    await move(source.vmm, target.vmm);
+    const printed = source.log().length;
+    reader.resume();
+    await until('the source prints what it kept', () => source.log().length > printed);
+    expect(await source.vmm.status()).toBe('paused');
+    await sleep(300);
+    // 16 characters of the port's FIFO and one that was on its way (QEMU 7.2, hw/char/serial.c); the guest did not run for more.
+    expect(source.log().length - printed).toBeLessThanOrEqual(17);
+  });
 
   it('is loaded without taking the disks: the source can still take back (R2)', async () => {
     const path = join(temporaryDirectory(), 'disk.img');
