@@ -79,6 +79,7 @@ export function createHandlers(agent: AgentParts): Handlers {
       readTail(registry.find(path.instance).logFile, query.tailBytes),
     async startMigration({ body }) {
       agent.refuseWhenStopping();
+      agent.journal.refuseWhenFailed();
       const migration = await outgoing.start(body);
       return migration.view;
     },

@@ -131,6 +131,7 @@ function unversionedRoutes(app: FastifyInstance, agent: AgentParts): void {
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async () => {
     agent.refuseWhenStopping();
+    agent.journal.refuseWhenFailed();
     return { status: 'ready' };
   });
   app.get('/metrics', async (_request, reply) =>

@@ -98,6 +98,11 @@ export class JournalFile {
     return appended;
   }
 
+  /** Throws `journal-write-failed` once an append has failed. */
+  refuseWhenFailed(): void {
+    if (this.#failure !== null) throw writeFailed(this.path, this.#failure);
+  }
+
   /** Waits for appends under way and closes. */
   async close(): Promise<void> {
     await this.#queue;
@@ -105,7 +110,7 @@ export class JournalFile {
   }
 
   async #write(line: Buffer): Promise<void> {
-    if (this.#failure !== null) throw writeFailed(this.path, this.#failure);
+    this.refuseWhenFailed();
     try {
       await this.#handle.write(line, this.#end);
       this.#end += line.length;

@@ -136,6 +136,14 @@ export class OwnershipJournal {
     return this.#state.epochs.get(instanceId) ?? 0n;
   }
 
+  /**
+   * Throws `journal-write-failed` where a write has failed: until the agent is started again no step can be written. It is not read again in the running
+   * agent: whoever was told that a step failed may have acted on that, and only a start judges every migration by what is on the disk after all (R4).
+   */
+  refuseWhenFailed(): void {
+    this.#file.refuseWhenFailed();
+  }
+
   /** Waits for writes under way. */
   async close(): Promise<void> {
     await this.#queue;

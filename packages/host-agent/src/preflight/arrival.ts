@@ -39,6 +39,7 @@ export async function checkArrival(
     }
   };
   attempt(() => agent.refuseWhenStopping());
+  attempt(() => agent.journal.refuseWhenFailed());
   attempt(() => registry.refuseTaken(question.instanceId, spec.name));
   // The driver is looked for there as well, and says it better.
   if (agent.drivers.some(({ name }) => name === spec.vmm)) attempt(() => agent.lifecycle.refuseBlocked(spec));
