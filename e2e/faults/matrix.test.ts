@@ -4,7 +4,7 @@ import { namespacesMissing } from '../harness/two-hosts.js';
 import { FAULTS } from './faults.js';
 import { DRIVERS, type Driver, Field } from './field.js';
 import { machineMissing } from './missing.js';
-import { keptRows, type MatrixRow, writeMatrix } from './page.js';
+import { keepRows, keptRows, type MatrixRow, writeMatrix } from './page.js';
 import { PHASES } from './phases.js';
 
 /** Names that the command picked, or all. */
@@ -43,6 +43,7 @@ const until = Number(process.env.DROVER_E2E_FAULTS_UNTIL ?? Number.POSITIVE_INFI
 const kept = keptRows();
 const rows: MatrixRow[] = [];
 const startedAt = performance.now();
+const soFar = (ended: boolean) => ({ rows, tookMs: performance.now() - startedAt, ended });
 
 describe.each(drivers)('with %s', (driver) => {
   const why = missing(driver);
@@ -61,6 +62,8 @@ describe.each(drivers)('with %s', (driver) => {
           } catch (error) {
             rows.push({ ...cell, outcome: null, broke: sentenceOf(error) });
             throw error;
+          } finally {
+            keepRows(soFar(false));
           }
         },
         120_000,
@@ -69,4 +72,4 @@ describe.each(drivers)('with %s', (driver) => {
   }
 });
 
-afterAll(() => writeMatrix({ rows, tookMs: performance.now() - startedAt }));
+afterAll(() => writeMatrix(soFar(true)));

@@ -21,6 +21,8 @@ export interface MatrixRow {
 interface Part {
   readonly rows: readonly MatrixRow[];
   readonly tookMs: number;
+  /** False while it may run more. */
+  readonly ended: boolean;
 }
 
 /** The parts of one command are named after it; the folder has those of every command on this build. */
@@ -42,14 +44,20 @@ export function keptRows(): MatrixRow[] {
   return run === null ? [] : merged(partsIn(run.folder).map(({ part }) => part));
 }
 
-/** Prints what this process ran; in a run that is to make the page, keeps it, and the last one to come writes the page. */
+/** After each cell, so that a run that is ended loses none. */
+export function keepRows(part: Part): void {
+  if (run === null) return;
+  writeFileSync(join(run.folder, `${run.name}.${process.pid}.json`), JSON.stringify(part));
+}
+
+/** Prints what this process ran; in a run that is to make the page, keeps it, and the last one to end writes the page. */
 export function writeMatrix(part: Part): void {
   const drivers = [...new Set(part.rows.map(({ driver }) => driver))];
   for (const driver of drivers) process.stdout.write(`\n${table(driver, part.rows)}`);
+  keepRows(part);
   if (run === null) return;
-  writeFileSync(join(run.folder, `${run.name}.${process.pid}.json`), JSON.stringify(part));
   const parts = partsIn(run.folder);
-  if (parts.filter((each) => each.run === run.name).length < run.parts) return;
+  if (parts.filter((each) => each.run === run.name && each.part.ended).length < run.parts) return;
   const runs = [...new Set(parts.map((each) => each.run))].map((name) =>
     Math.max(...parts.filter((each) => each.run === name).map((each) => each.part.tookMs)),
   );
