@@ -31,6 +31,7 @@ import { agentService } from './service.js';
 import { Transport, type TransportOptions } from './transport.js';
 import { watchMigration } from './watch.js';
 import { wayTo } from './ways.js';
+import { whatIsWrong } from './what-is-wrong.js';
 
 type Endpoints = typeof agentEndpoints;
 type DocumentOf<K extends AgentEndpointName> = Endpoints[K]['response'] extends z.ZodType
@@ -268,7 +269,7 @@ export class AgentClient {
     try {
       return way.answer(JSON.parse(text)) as DocumentOf<K>;
     } catch (cause) {
-      throw this.#transport.invalid(`the answer of ${name} has another form`, cause);
+      throw this.#transport.invalid(`its answer to ${method} ${path} ${whatIsWrong(cause)}`, cause);
     }
   }
 }

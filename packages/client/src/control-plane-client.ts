@@ -36,6 +36,7 @@ import { mayRepeat } from './repeatable.js';
 import { defaultRetryPolicy, type RetryPolicy, withRetries } from './retry.js';
 import { controlPlaneService } from './service.js';
 import { Transport, type TransportOptions } from './transport.js';
+import { whatIsWrong } from './what-is-wrong.js';
 
 type Endpoints = typeof publicEndpoints;
 type ResponseOf<K extends PublicEndpointName> = Endpoints[K]['response'] extends z.ZodType
@@ -266,11 +267,12 @@ export class ControlPlaneClient {
     path: string,
     call: CallParts | undefined,
   ): Promise<ResponseOf<K>> {
+    const { method, response } = publicEndpoints[name];
     return this.#send(name, path, call, (text) => {
       try {
-        return parse(publicEndpoints[name].response, JSON.parse(text)) as ResponseOf<K>;
+        return parse(response, JSON.parse(text)) as ResponseOf<K>;
       } catch (cause) {
-        throw this.#transport.invalid(`the answer of ${name} has another form`, cause);
+        throw this.#transport.invalid(`its answer to ${method} ${path} ${whatIsWrong(cause)}`, cause);
       }
     });
   }

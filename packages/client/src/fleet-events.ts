@@ -8,6 +8,7 @@ import {
 } from '@drover/protocol/public';
 import { followEvents, type WatchOptions } from './event-connection.js';
 import type { Transport } from './transport.js';
+import { whatIsWrong } from './what-is-wrong.js';
 
 export interface WatchEventsOptions extends WatchOptions {
   /** Only these; default all. A `gap` comes whatever is picked. */
@@ -67,6 +68,6 @@ function parseEvent(transport: Transport<PublicApiVersion>, data: string): Fleet
   try {
     return fleetEvent.parse(JSON.parse(data));
   } catch (cause) {
-    throw transport.invalid('an event of the stream is not one of the API', cause);
+    throw transport.invalid(`an event of the stream ${whatIsWrong(cause)}`, cause);
   }
 }

@@ -2,6 +2,7 @@ import { type AgentApiVersion, agentPath, type MigrationEvent } from '@drover/pr
 import { followEvents, type WatchOptions } from './event-connection.js';
 import type { Transport } from './transport.js';
 import { readEvent } from './ways.js';
+import { whatIsWrong } from './what-is-wrong.js';
 
 /**
  * Follows a migration on an agent: yields every event from the first on, and returns after `ended`. Errors: as {@link followEvents},
@@ -29,6 +30,6 @@ function parseEvent(
   try {
     return readEvent(version, JSON.parse(data));
   } catch (cause) {
-    throw transport.invalid('an event of the stream is not one of the API', cause);
+    throw transport.invalid(`an event of the stream ${whatIsWrong(cause)}`, cause);
   }
 }

@@ -1,5 +1,6 @@
 /** The agents of all hosts, asked by so many requests at once and no more: to each one, and over all. Every request has a deadline. */
 import { clientErrors } from '@drover/client';
+import { DroverError } from '@drover/types';
 import { Agent, type AskOptions } from './agent.js';
 import { Turns } from './turns.js';
 
@@ -35,7 +36,7 @@ export class AgentPool {
   }
 
   /**
-   * Errors: what the agent answers, `agent-unreachable`, `agent-timeout` after `timeoutMs` (default: the pool's), which counts from its turn.
+   * Errors: what the agent answers, `agent-response-invalid` where that is outside the contract, `agent-unreachable`, `agent-timeout` after `timeoutMs` (default: the pool's), which counts from its turn.
    */
   async ask<T>(
     host: AgentAddress,
@@ -52,7 +53,7 @@ export class AgentPool {
         try {
           return await ask(agent, { signal });
         } catch (thrown) {
-          if (!deadline.aborted) throw thrown;
+          if (!deadline.aborted) throw naming(host, thrown);
           throw clientErrors.error(
             'agent-timeout',
             `The agent of host ${host.name} at ${host.url} did not answer within ${timeoutMs} ms; look at its log.`,
@@ -74,4 +75,10 @@ export class AgentPool {
     this.#agents.set(id, made);
     return made;
   }
+}
+
+/** Among many hosts an URL alone is a riddle. */
+function naming({ name }: AgentAddress, thrown: unknown): unknown {
+  if (!(thrown instanceof DroverError && thrown.code === 'agent-response-invalid')) return thrown;
+  return clientErrors.error('agent-response-invalid', `Host ${name}: ${thrown.message}`, thrown);
 }

@@ -231,7 +231,9 @@ export class Preflights {
           ),
         ];
       }
-      if (!thrown.retryable && thrown.status < 500) {
+      // What was answered outside the contract is answered so again.
+      const isInvalid = thrown.code === 'agent-response-invalid';
+      if (isInvalid || (!thrown.retryable && thrown.status < 500)) {
         return [refuse(thrown.code, thrown.message, `Look at host ${host.name}.`)];
       }
       const { message } = toErrorBody(thrown);

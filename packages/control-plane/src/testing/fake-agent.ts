@@ -91,6 +91,9 @@ async function suffer(host: FakeHost, name: string, response: ServerResponse): P
       return;
     case 'error':
       throw new Refusal(500, 'internal', 'The simulated agent is broken.');
+    case 'garbled':
+      send(response, 200, { id: 7, surprise: true });
+      throw new Refusal(500, 'internal', 'It was answered already.');
     case 'refuse':
       response.destroy();
       return;

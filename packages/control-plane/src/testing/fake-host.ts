@@ -45,10 +45,11 @@ export interface FakeInstance {
 export type FakeVmm = { -readonly [K in keyof VmmViewV3]: VmmViewV3[K] };
 
 /**
- * `hang`: requests are never answered. `error`: they are answered 500. `refuse`: connections are cut. `old-generations`: every state is told with
+ * `hang`: requests are never answered. `error`: they are answered 500. `garbled`: with a document that the
+ * contract does not have. `refuse`: connections are cut. `old-generations`: every state is told with
  * a generation as it was a few states before. `unreachable` under the key `peer`: nobody can migrate here.
  */
-export type FakeFault = 'hang' | 'error' | 'refuse' | 'old-generations' | 'unreachable';
+export type FakeFault = 'hang' | 'error' | 'garbled' | 'refuse' | 'old-generations' | 'unreachable';
 
 export class FakeHost {
   readonly id: string;

@@ -4,6 +4,7 @@ import { type InstanceSpecInput, instanceSpecSchema, writeInstanceSpec } from '@
 import { expect, onTestFinished } from 'vitest';
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from '../../src/index.js';
 import { FakeFleet, type FakeHost, type FakeHostOptions } from '../../src/testing/index.js';
+import { outsideContract } from './contract.js';
 import { anyDatabase, silent, type TestDatabase } from './databases.js';
 
 export interface Answer<T> {
@@ -71,11 +72,9 @@ export async function startTestPlane(
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
       const text = await response.text();
-      return {
-        status: response.status,
-        headers: response.headers,
-        body: text === '' ? null : parse(text),
-      } as never;
+      const answer = text === '' ? null : parse(text);
+      if (method === 'GET' && response.ok) expect(outsideContract(path, answer)).toBe(null);
+      return { status: response.status, headers: response.headers, body: answer } as never;
     },
     async host(hostOptions = {}) {
       const host = fleet.addHost(hostOptions);
