@@ -14,7 +14,8 @@ const FOLDERS = [
   'tools/beat',
   'tools/full-disk',
 ];
-const COUNTS = /\/dist\/.*\.js$|\.node$|\.so$|\.elf$|^e2e\/.*\.m?[tj]s$|^tools\/.*\.mjs$/;
+const COUNTS =
+  /\/dist\/.*\.js$|\.node$|\.so$|^native\/.*\.elf$|^e2e\/.*(?<!quick\.test)\.m?[tj]s$|^tools\/.*\.mjs$/;
 
 /** @param {string} root */
 export function buildDigest(root) {
