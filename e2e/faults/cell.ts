@@ -147,11 +147,13 @@ async function settled({ from, to, guest }: Cell, id: string): Promise<End> {
       ...views.flatMap((view) =>
         view === null || view.endedAt !== null ? [] : [`${view.role}: ${view.state}, ${view.phase}`],
       ),
-      ...here.flatMap(({ agent, instance: { state } }) =>
-        state.life === 'running' || state.life === 'failed'
+      ...here.flatMap(({ agent, instance: { state, consoleSocket } }) => {
+        // Of a VMM that has just ended the agent lets go at once, and says so when that is on its disk.
+        if (state.life === 'running' && consoleSocket === null) return [`the VMM ended at ${agent.name}`];
+        return state.life === 'running' || state.life === 'failed'
           ? []
-          : [`the instance is ${state.life} at ${agent.name}`],
-      ),
+          : [`the instance is ${state.life} at ${agent.name}`];
+      }),
       ...(here.length === 1 ? [] : [`${here.length} hosts have the instance`]),
     ];
     const [only] = here;
