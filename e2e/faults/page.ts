@@ -1,5 +1,5 @@
 /** The matrix as tables on the terminal, and as `docs/faults.md`: what was run, with every cell as it ended. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../harness/paths.js';
 import type { CellOutcome } from './cell.js';
@@ -53,19 +53,22 @@ export function keepRows(part: Part): void {
 /** Prints what this process ran; in a run that is to make the page, keeps it, and the last one to end writes the page. */
 export function writeMatrix(part: Part): void {
   const drivers = [...new Set(part.rows.map(({ driver }) => driver))];
-  for (const driver of drivers) process.stdout.write(`\n${table(driver, part.rows)}`);
+  for (const driver of drivers)
+    process.stdout.write(`\n${driver}\n${table(part.rows.filter((row) => row.driver === driver))}`);
   keepRows(part);
   if (run === null) return;
   const parts = partsIn(run.folder);
   if (parts.filter((each) => each.run === run.name && each.part.ended).length < run.parts) return;
-  const runs = [...new Set(parts.map((each) => each.run))].map((name) =>
-    Math.max(...parts.filter((each) => each.run === name).map((each) => each.part.tookMs)),
-  );
-  const rows = merged(parts.map((each) => each.part));
-  writeFileSync(join(root, 'docs', 'faults.md'), matrixPage(rows, runs));
+  const path = join(root, 'docs', 'faults.md');
+  writeFileSync(path, matrixPage(parts, existsSync(path) ? readFileSync(path, 'utf8') : ''));
 }
 
-function partsIn(folder: string): { readonly run: string; readonly part: Part }[] {
+interface NamedPart {
+  readonly run: string;
+  readonly part: Part;
+}
+
+function partsIn(folder: string): NamedPart[] {
   return readdirSync(folder)
     .toSorted()
     .map((name) => ({
@@ -83,52 +86,55 @@ function merged(parts: readonly Part[]): MatrixRow[] {
   return [...cells.values()];
 }
 
-/** What was run and what was not, so that nobody takes a part for the whole. `runs`: how long each took, ms. */
-function summary(rows: readonly MatrixRow[], runs: readonly number[]): string {
-  const each = PHASES.length * FAULTS.length;
-  const said = DRIVERS.map((name) => {
-    const cells = rows.filter(({ driver }) => driver === name).length;
-    return cells === 0
-      ? `none of the ${each} cells with ${name}`
-      : `${cells} of the ${each} cells with ${name}`;
-  });
-  const broken = rows.filter(({ outcome }) => outcome === null).length;
-  const kept =
-    broken === 0
-      ? 'all kept every rule'
-      : `${broken} broke a rule and ${broken === 1 ? 'is' : 'are'} listed below`;
-  const minutes = Math.ceil(runs.reduce((sum, ms) => sum + ms, 0) / 60_000);
-  const pieces = runs.length === 1 ? '' : ` and ${runs.length} pieces on one build`;
-  return `This run: ${said.join(', ')}, in ${minutes} minutes${pieces}; ${kept}. An empty cell was not run.`;
-}
-
-function brokenCells(rows: readonly MatrixRow[]): string {
+/** A driver's part of the page: what was run and what was not, so that nobody takes a part for the whole; what broke; every cell. */
+function section(driver: Driver, parts: readonly NamedPart[]): string {
+  const rows = merged(parts.map(({ part }) => part)).filter((row) => row.driver === driver);
+  const took = new Map<string, number>();
+  for (const { run, part } of parts) {
+    if (part.rows.some((row) => row.driver === driver))
+      took.set(run, Math.max(took.get(run) ?? 0, part.tookMs));
+  }
   const broken = rows.filter(({ outcome }) => outcome === null);
-  if (broken.length === 0) return '';
-  const lines = broken.map(
-    ({ driver, phase, fault, broke }) => `| ${driver} | ${phase} | ${fault} | ${broke} |`,
-  );
-  return `## Broken\n\n| driver | phase | fault | what did not hold |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n\n`;
+  const kept =
+    broken.length === 0
+      ? 'all kept every rule'
+      : `${broken.length} broke a rule and ${broken.length === 1 ? 'is' : 'are'} listed here`;
+  const minutes = Math.ceil([...took.values()].reduce((sum, ms) => sum + ms, 0) / 60_000);
+  const pieces = took.size === 1 ? '' : ` and ${took.size} pieces on one build`;
+  const said = `${rows.length} of the ${PHASES.length * FAULTS.length} cells, in ${minutes} minutes${pieces}; ${kept}. An empty cell was not run.`;
+  return `## ${driver}\n\n${said}\n\n${brokenCells(broken)}${table(rows)}`;
 }
 
-function matrixPage(rows: readonly MatrixRow[], runs: readonly number[]): string {
-  const drivers = DRIVERS.filter((name) => rows.some(({ driver }) => driver === name));
-  const used = FAULTS.filter(({ name }) => rows.some(({ fault }) => fault === name));
+function brokenCells(broken: readonly MatrixRow[]): string {
+  if (broken.length === 0) return '';
+  const lines = broken.map(({ phase, fault, broke }) => `| ${phase} | ${fault} | ${broke} |`);
+  return `| phase | fault | what did not hold |\n| --- | --- | --- |\n${lines.join('\n')}\n\n`;
+}
+
+/** `before`: the page as it is; what it says of drivers that were not run now stays. */
+function matrixPage(parts: readonly NamedPart[], before: string): string {
+  const old = before.split(/^(?=## )/m);
+  const sections = DRIVERS.map((driver) => {
+    if (parts.some(({ part }) => part.rows.some((row) => row.driver === driver)))
+      return section(driver, parts);
+    return (
+      old.find((text) => text.startsWith(`## ${driver}\n`)) ?? `## ${driver}\n\nNo cell was run.\n`
+    ).trimEnd();
+  });
   return `# Faults
 
-${summary(rows, runs)}
-
-Made by \`npm run faults\`; do not edit. Each cell is one migration between two agents on hosts of their own, held where the row says, with the
-fault that the column says made there and mended. Then exactly one guest runs (or, where its VMM was killed, the instance says so), both agents say the
-same, the guest finds its memory right, and nothing is left: no process, socket, guest memory or open journal entry. After that it moves again, compared by
-digest.
+Made by \`npm run faults\`; do not edit. A driver's part is of the last run with that driver, and says how much that was. Each cell is one migration between two
+agents on hosts of their own, held where the row says, with the fault that the column says made there and mended. Then exactly one guest runs (or, where its VMM
+was killed, the instance says so), both agents say the same, the guest finds its memory right, and nothing is left: no process, socket, guest memory or open
+journal entry. After that it moves again, compared by digest.
 
 **moved**: the guest runs at the destination. **stayed**: it runs at the source. **reported**: its VMM was killed and the instance says so. The number is the
 longest time without a sign of life from the guest, ms, with faults of 4 s and limits of 2 to 3 s. **broken**: something of this did not hold.
 
-${brokenCells(rows)}${legend('fault', used)}
+${legend('fault', FAULTS)}
 ${legend('phase', PHASES)}
-${drivers.map((driver) => table(driver, rows)).join('\n')}`;
+${sections.map((text) => text.trimEnd()).join('\n\n')}
+`;
 }
 
 function legend(title: string, all: readonly { readonly name: string; readonly says: string }[]): string {
@@ -136,15 +142,14 @@ function legend(title: string, all: readonly { readonly name: string; readonly s
   return `| ${title} | |\n| --- | --- |\n${lines.join('\n')}\n`;
 }
 
-function table(driver: Driver, all: readonly MatrixRow[]): string {
-  const rows = all.filter((row) => row.driver === driver);
+function table(rows: readonly MatrixRow[]): string {
   const faults = FAULTS.map(({ name }) => name).filter((name) => rows.some(({ fault }) => fault === name));
   const phases = PHASES.map(({ name }) => name).filter((name) => rows.some(({ phase }) => phase === name));
   const lines = phases.map((phase) => {
     const cells = faults.map((fault) => cell(rows.find((row) => row.phase === phase && row.fault === fault)));
     return `| ${phase} | ${cells.join(' | ')} |`;
   });
-  return `## ${driver}\n\n| | ${faults.join(' | ')} |\n|${' --- |'.repeat(faults.length + 1)}\n${lines.join('\n')}\n`;
+  return `| | ${faults.join(' | ')} |\n|${' --- |'.repeat(faults.length + 1)}\n${lines.join('\n')}\n`;
 }
 
 function cell(row: MatrixRow | undefined): string {
