@@ -71,11 +71,14 @@ export async function runAgent(flags: AgentFlags, context: CommandContext): Prom
     });
     context.stdout.write(`${JSON.stringify({ ready: true, url: agent.url, peer: agent.peer })}\n`);
     const service = startService(context.environment, logger);
-    await untilAborted(signal);
-    service.stopping();
-    logger.info({ signal: String(signal.reason) }, 'stopping; guests go on');
-    await agent.close();
-    service.close();
+    try {
+      await untilAborted(signal);
+      service.stopping();
+      logger.info({ signal: String(signal.reason) }, 'stopping; guests go on');
+      await agent.close();
+    } finally {
+      service.close();
+    }
   } finally {
     release();
   }

@@ -28,11 +28,14 @@ export async function runControlPlane(flags: ControlPlaneFlags, context: Command
     const controlPlane = await startControlPlane(controlPlaneOptions(config), { logger });
     context.stdout.write(`${JSON.stringify({ ready: true, url: controlPlane.url })}\n`);
     const service = startService(context.environment, logger);
-    await untilAborted(signal);
-    service.stopping();
-    logger.info({ signal: String(signal.reason) }, 'stopping');
-    await controlPlane.close();
-    service.close();
+    try {
+      await untilAborted(signal);
+      service.stopping();
+      logger.info({ signal: String(signal.reason) }, 'stopping');
+      await controlPlane.close();
+    } finally {
+      service.close();
+    }
   } finally {
     release();
   }

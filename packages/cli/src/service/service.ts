@@ -32,7 +32,8 @@ export function startService(
   };
   tell('READY=1');
   const periodMs = watchdogMs(environment);
-  const timer = periodMs === null ? undefined : setInterval(() => tell('WATCHDOG=1'), periodMs / 2);
+  // It keeps no process alive that has nothing else left to do.
+  const timer = periodMs === null ? undefined : setInterval(() => tell('WATCHDOG=1'), periodMs / 2).unref();
   return { stopping: () => tell('STOPPING=1'), close: () => clearInterval(timer) };
 }
 
