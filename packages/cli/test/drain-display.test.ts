@@ -1,24 +1,9 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ExitCode } from '../src/exit-codes.js';
-import {
-  type FakeControlPlane,
-  type FakeControlPlaneScript,
-  startFakeControlPlane,
-} from './support/fake-control-plane.js';
+import { controlPlaneOfTest } from './support/fake-control-plane.js';
 import { AT, DRAIN_ID, drainView, events, moving } from './support/fleet-documents.js';
 import { run, startInProcess } from './support/run-in-process.js';
 import { Screen } from './support/screen.js';
-
-const servers: FakeControlPlane[] = [];
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
-async function controlPlane(script: FakeControlPlaneScript) {
-  const server = await startFakeControlPlane(script);
-  servers.push(server);
-  return { ...server, at: ['--control-plane', server.url] };
-}
 
 const ofDrain = { ...moving, drainId: DRAIN_ID };
 const completed = drainView(['moved', 'moved'], { state: 'completed', endedAt: AT });
@@ -26,7 +11,7 @@ const remains = drainView(['moved', 'stays'], { state: 'ended-with-remains', end
 
 describe('drover host drain --watch', () => {
   it('prints a line for each guest that moves, and ends when the host is empty (R12)', async () => {
-    const { at } = await controlPlane({
+    const { at } = await controlPlaneOfTest({
       events: [
         events.drain(drainView(['moving', 'waiting'])),
         events.migration(ofDrain),
@@ -48,20 +33,20 @@ describe('drover host drain --watch', () => {
   });
 
   it('exits 1 and says which guests stay and why where not all could leave', async () => {
-    const { at } = await controlPlane({ events: [events.drain(remains)] });
+    const { at } = await controlPlaneOfTest({ events: [events.drain(remains)] });
     const { code, stdout } = await run(['host', 'drain', 'a', '--watch', ...at]);
     expect(stdout).toMatch(/web-2 +stays .+The destination has no KVM\. \[identity-mismatch\]/);
     expect(code).toBe(ExitCode.failed);
   });
 
   it('learns the end by reading, where the events are missed', async () => {
-    const { at } = await controlPlane({ documents: { getDrain: () => completed } });
+    const { at } = await controlPlaneOfTest({ documents: { getDrain: () => completed } });
     expect((await run(['host', 'drain', 'a', '--watch', ...at])).code).toBe(ExitCode.ok);
   });
 
   it('draws what moves, with its progress, and what stays, on a terminal', async () => {
     const screen = new Screen(100);
-    const { at } = await controlPlane({
+    const { at } = await controlPlaneOfTest({
       documents: { getDrain: () => drainView(['moved', 'moving', 'stays', 'waiting']) },
       events: [events.migration(ofDrain)],
     });
@@ -82,7 +67,7 @@ describe('drover host drain --watch', () => {
   });
 
   it('prints one event a line with --json, and the drain as it ended last', async () => {
-    const { at } = await controlPlane({
+    const { at } = await controlPlaneOfTest({
       events: [events.migration(moving), events.migration(ofDrain), events.drain(completed)],
     });
     const { stdout } = await run(['host', 'drain', 'a', '--watch', '--json', ...at]);

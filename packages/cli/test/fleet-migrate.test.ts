@@ -1,11 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ExitCode } from '../src/exit-codes.js';
 import { INSTANCE_ID, MIGRATION_ID } from './support/documents.js';
-import {
-  type FakeControlPlane,
-  type FakeControlPlaneScript,
-  startFakeControlPlane,
-} from './support/fake-control-plane.js';
+import { controlPlaneOfTest } from './support/fake-control-plane.js';
 import {
   cancelledMigration,
   events,
@@ -17,17 +13,6 @@ import {
 import { run, startInProcess } from './support/run-in-process.js';
 import { Screen } from './support/screen.js';
 
-const servers: FakeControlPlane[] = [];
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
-async function controlPlane(script: FakeControlPlaneScript) {
-  const server = await startFakeControlPlane(script);
-  servers.push(server);
-  return { ...server, at: ['--control-plane', server.url] };
-}
-
 const course = [
   events.migration(fleetMigration(0)),
   events.migration(moving),
@@ -36,7 +21,7 @@ const course = [
 
 describe('drover migrate in a fleet', () => {
   it('asks the control plane, shows the steps and the rounds, and ends with the report (R12)', async () => {
-    const { at, requests } = await controlPlane({ migrationEvents: course });
+    const { at, requests } = await controlPlaneOfTest({ migrationEvents: course });
     const flags = ['--to', 'b', '--verify', '--max-downtime', '20ms'];
     const { code, stdout, stderr } = await run(['migrate', 'web-1', ...flags, ...at]);
     expect(stderr).toBe('');
@@ -51,7 +36,7 @@ describe('drover migrate in a fleet', () => {
   });
 
   it('prints one event a line with --json, and the migration as it ended last', async () => {
-    const { at } = await controlPlane({ migrationEvents: course });
+    const { at } = await controlPlaneOfTest({ migrationEvents: course });
     const { stdout } = await run(['migrate', 'web-1', '--json', ...at]);
     const lines = stdout
       .trimEnd()
@@ -66,7 +51,7 @@ describe('drover migrate in a fleet', () => {
 
   it('draws itself on a terminal, and names the host once it is chosen', async () => {
     const screen = new Screen(80);
-    const { at } = await controlPlane({ migrationEvents: course });
+    const { at } = await controlPlaneOfTest({ migrationEvents: course });
     await run(['migrate', 'web-1', ...at], { terminal: screen });
     expect(screen.text).toContain('Moving web-1 to b\n  phase       rounds, round 2');
     expect(screen.text).toContain('web-1 moved to b.');
@@ -77,7 +62,7 @@ describe('drover migrate in a fleet', () => {
     ['was refused by the preflight', refusedMigration, ExitCode.refused],
     ['was cancelled', cancelledMigration, ExitCode.cancelled],
   ])('says with its exit code that the migration %s', async (_, migration, expected) => {
-    const { at } = await controlPlane({ migrationEvents: [events.migration(migration)] });
+    const { at } = await controlPlaneOfTest({ migrationEvents: [events.migration(migration)] });
     const { code, stderr } = await run(['migrate', 'web-1', ...at]);
     expect(stderr).toBe(`drover: ${migration.error?.message} [${migration.error?.code}]\n`);
     expect(code).toBe(expected);
@@ -85,14 +70,14 @@ describe('drover migrate in a fleet', () => {
 
   it('goes on watching one that is in doubt', async () => {
     const doubt = fleetMigration(4, { state: 'in-doubt', phase: 'handover' });
-    const { at } = await controlPlane({
+    const { at } = await controlPlaneOfTest({
       migrationEvents: [events.migration(doubt), events.migration(movedMigration)],
     });
     expect((await run(['migrate', 'web-1', ...at])).code).toBe(ExitCode.ok);
   });
 
   it('asks to cancel at the first Ctrl-C and waits for the end (R12)', async () => {
-    const { at, asked } = await controlPlane({
+    const { at, asked } = await controlPlaneOfTest({
       migrationEvents: [events.migration(moving)],
       afterCancel: events.migration(cancelledMigration),
     });
@@ -106,7 +91,7 @@ describe('drover migrate in a fleet', () => {
   });
 
   it('lets go at the second Ctrl-C and says where to look', async () => {
-    const { at } = await controlPlane({ migrationEvents: [events.migration(moving)] });
+    const { at } = await controlPlaneOfTest({ migrationEvents: [events.migration(moving)] });
     const running = startInProcess(['migrate', 'web-1', ...at]);
     await running.printed('rounds round 2');
     running.interrupt();
@@ -117,7 +102,7 @@ describe('drover migrate in a fleet', () => {
   });
 
   it('begins it and returns with --no-wait', async () => {
-    const { at, asked } = await controlPlane({});
+    const { at, asked } = await controlPlaneOfTest({});
     const { code, stdout } = await run(['migrate', 'web-1', '--no-wait', ...at]);
     expect(stdout).toBe(`${MIGRATION_ID}\n`);
     expect(code).toBe(ExitCode.ok);
@@ -125,7 +110,7 @@ describe('drover migrate in a fleet', () => {
   });
 
   it('gives the destination the backends that --backend names, whole', async () => {
-    const { at, requests } = await controlPlane({ migrationEvents: course });
+    const { at, requests } = await controlPlaneOfTest({ migrationEvents: course });
     await run(['migrate', 'web-1', '--backend', 'disk0-file.path=/mnt/b.raw', ...at]);
     expect(requests[1]?.body).toMatchObject({
       backends: { 'disk0-file': { kind: 'file-storage', path: '/mnt/b.raw', format: 'raw', cache: 'none' } },
@@ -135,7 +120,7 @@ describe('drover migrate in a fleet', () => {
 
 describe('drover migration in a fleet', () => {
   it('lists with filters, shows the steps, and watches', async () => {
-    const { at, requests } = await controlPlane({ migrationEvents: course });
+    const { at, requests } = await controlPlaneOfTest({ migrationEvents: course });
     const list = await run(['migration', 'list', '--state', 'running', '--host', 'a', ...at]);
     expect(list.stdout).toMatch(new RegExp(`^${MIGRATION_ID}  web-1 +a +b +running`, 'm'));
     expect(requests[0]?.query).toEqual({ state: 'running', host: 'a', limit: '50' });
@@ -154,13 +139,13 @@ describe('drover migration in a fleet', () => {
   ])(
     'waits for the end of a cancel %s, and says with its exit code which',
     async (_, migration, expected) => {
-      const { at } = await controlPlane({ migrationEvents: [events.migration(migration)] });
+      const { at } = await controlPlaneOfTest({ migrationEvents: [events.migration(migration)] });
       expect((await run(['migration', 'cancel', MIGRATION_ID, ...at])).code).toBe(expected);
     },
   );
 
   it('resolves only with a decision, the lost host and a reason', async () => {
-    const { at, requests } = await controlPlane({});
+    const { at, requests } = await controlPlaneOfTest({});
     const resolve = ['migration', 'resolve', MIGRATION_ID, ...at];
     const decided = [...resolve, '--decision', 'take-back', '--lost-host', 'b'];
     expect((await run(decided)).code).toBe(ExitCode.usage);

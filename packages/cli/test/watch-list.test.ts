@@ -1,25 +1,10 @@
 import type { FleetEvent, FleetInstance } from '@drover/protocol';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ExitCode } from '../src/exit-codes.js';
-import {
-  type FakeControlPlane,
-  type FakeControlPlaneScript,
-  startFakeControlPlane,
-} from './support/fake-control-plane.js';
+import { controlPlaneOfTest } from './support/fake-control-plane.js';
 import { AT, events, fleetInstance, hostView } from './support/fleet-documents.js';
 import { run, startInProcess } from './support/run-in-process.js';
 import { Screen } from './support/screen.js';
-
-const servers: FakeControlPlane[] = [];
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
-async function controlPlane(script: FakeControlPlaneScript) {
-  const server = await startFakeControlPlane(script);
-  servers.push(server);
-  return { ...server, at: ['--control-plane', server.url] };
-}
 
 /** One answer after the other; the last one for ever. */
 function inTurn(...pages: readonly (readonly unknown[])[]) {
@@ -42,7 +27,7 @@ const seenLater: FleetInstance = {
 
 describe('drover host list --watch', () => {
   it('prints the list, then what changed and what is gone, until Ctrl-C, which is its end', async () => {
-    const { at, requests } = await controlPlane({
+    const { at, requests } = await controlPlaneOfTest({
       documents: {
         listHosts: inTurn(
           [hostView('a'), hostView('b')],
@@ -72,7 +57,7 @@ describe('drover host list --watch', () => {
       hostView('b', { id: `44444444-4444-4444-8444-4444444444${10 + index}`, name: `host-${10 + index}` }),
     );
     const screen = new Screen(60);
-    const { at } = await controlPlane({ documents: { listHosts: inTurn(hosts) } });
+    const { at } = await controlPlaneOfTest({ documents: { listHosts: inTurn(hosts) } });
     const running = startInProcess(['host', 'list', '--watch', ...at], { terminal: screen });
     await expect.poll(() => screen.text).toContain('and 19 more');
     expect(screen.text).toContain('host-30');
@@ -84,7 +69,7 @@ describe('drover host list --watch', () => {
   });
 
   it('fails by name where the control plane refuses', async () => {
-    const { at } = await controlPlane({
+    const { at } = await controlPlaneOfTest({
       refusals: {
         listHosts: { status: 400, code: 'request-invalid', message: 'No such label.' },
       },
@@ -97,7 +82,7 @@ describe('drover host list --watch', () => {
 
 describe('drover instance list --watch', () => {
   it('prints JSON lines of what differs by more than when it was seen', async () => {
-    const { at } = await controlPlane({
+    const { at } = await controlPlaneOfTest({
       documents: { listInstances: inTurn([fleetInstance], [seenLater], [stopped], []) },
       events: [instanceEvent],
     });

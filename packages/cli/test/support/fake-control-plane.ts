@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { type FleetEvent, NEWEST_PUBLIC_API_VERSION, publicEndpoints } from '@drover/protocol';
+import { onTestFinished } from 'vitest';
 import { type Asked, type Refusal, sendEvent, startContractServer } from './contract-server.js';
 import {
   AT,
@@ -90,4 +91,13 @@ export async function startFakeControlPlane(script: FakeControlPlaneScript = {})
   });
   const { url, requests, close } = contract;
   return { url, requests, close, asked: () => requests.map(({ endpoint }) => endpoint) };
+}
+
+/** A control plane that ends with the test, and the flag that names it. */
+export async function controlPlaneOfTest(
+  script: FakeControlPlaneScript,
+): Promise<FakeControlPlane & { readonly at: readonly string[] }> {
+  const server = await startFakeControlPlane(script);
+  onTestFinished(() => server.close());
+  return { ...server, at: ['--control-plane', server.url] };
 }
