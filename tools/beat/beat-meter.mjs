@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { BeatRecord } from './beat-record.mjs';
-import { ConsoleSocket, nowMs } from './console-socket.mjs';
+import { nowMs } from './clock.mjs';
+import { ConsoleSocket } from './console-socket.mjs';
 
 /** @import { BeatSummary } from './beat-record.mjs' */
 /** @import { VerifiedLine } from './guest-lines.mjs' */

@@ -74,8 +74,3 @@ export class ConsoleSocket {
     startReader().postMessage({ id: this.#id, ...request });
   }
 }
-
-/** The monotonic clock, in ms with fractions. */
-export function nowMs() {
-  return Number(process.hrtime.bigint()) / 1e6;
-}

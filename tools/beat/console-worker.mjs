@@ -5,6 +5,7 @@
  */
 import { createConnection } from 'node:net';
 import { parentPort } from 'node:worker_threads';
+import { nowMs } from './clock.mjs';
 
 /** Pause before the next attempt to connect: short, since a destination's console may appear just before it is used. */
 const RETRY_MS = 5;
@@ -35,10 +36,6 @@ function connect(id) {
     say({ id, connected: false });
     console.retry = setTimeout(connect, RETRY_MS, id);
   });
-}
-
-function nowMs() {
-  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 port.on('message', (/** @type {ConsoleRequest} */ { id, open, send }) => {

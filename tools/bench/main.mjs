@@ -7,10 +7,9 @@
  * Two series: `idle`, for the bulk pass, and `loaded`, for the downtime. Runs are interleaved. Downtime is what the guest's own beat shows
  * from outside, for every method alike; a guest that panicked, went wrong or fell silent counts as lost.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { endProcessesBelow } from '../demo/leftovers.mjs';
+import { rm } from 'node:fs/promises';
+import { endProcessesBelow } from '../daemons/leftovers.mjs';
+import { makeShortDirectory } from '../daemons/short-directory.mjs';
 import { droverMethod } from './drover.mjs';
 import { benchGuest } from './guest.mjs';
 import { benchMachine } from './machine/bench.mjs';
@@ -25,8 +24,6 @@ import { summarise, summaryTable } from './summary.mjs';
 
 /** One run with its boot and its checks, ms; a run that takes longer is ended and counts as lost. */
 const RUN_TIMEOUT_MS = 480_000;
-/** Directories of sockets must be short; a TMPDIR longer than this is not used. */
-const TMPDIR_MAX = 40;
 
 /**
  * @param {Settings} settings
@@ -34,7 +31,7 @@ const TMPDIR_MAX = 40;
  * @param {AbortSignal} signal
  */
 async function bench(settings, say, signal) {
-  const base = await mkdtemp(join(tmpdir().length > TMPDIR_MAX ? '/tmp' : tmpdir(), 'drover-bench-'));
+  const base = await makeShortDirectory('drover-bench-');
   /** @type {Method[]} */
   const methods = [];
   try {

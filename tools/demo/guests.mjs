@@ -1,11 +1,8 @@
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { native } from '@drover/native';
+import { BARE_GUEST, bareGuestVmm } from '../guest/bare.mjs';
 import { buildGuests, LINUX_CMDLINE } from '../guest/build.mjs';
 
 /** @import { InstanceSpecInput } from '@drover/types' */
-
-const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * @typedef {object} DemoGuest
@@ -16,9 +13,6 @@ const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Pages of 4 KiB in 64 MiB. */
 const WORKING_SET_PAGES = 16_384;
-
-/** An emulating KVM does not know cmpxchg16b, and offers no CPU that has it. */
-const qemuMachine = { machineType: 'q35', cpu: { model: 'qemu64', features: { cx16: false } } };
 
 /**
  * The bare-metal guest that checks its own memory. It runs under KVM wherever /dev/kvm runs anything at all, otherwise under TCG.
@@ -36,10 +30,10 @@ function bareGuest(vmm) {
       name: 'demo',
       cpus: 1,
       memoryMiB: 256,
-      ...(vmm === 'machine' ? { vmm } : qemuMachine),
+      ...bareGuestVmm[vmm],
       boot: {
         from: 'kernel',
-        kernel: join(repository, 'native/guest/build/drover-guest.elf'),
+        kernel: BARE_GUEST,
         cmdline: `pages=${WORKING_SET_PAGES} rate=${rate} pattern=random`,
       },
       components: { console: { kind: 'serial-port', port: 'com1' } },

@@ -7,17 +7,16 @@
  * With --json the last line of standard output is one JSON document and everything else goes to standard error. Exit code 0 only
  * when all moves completed, both sides' memory was equal, and the guest lives and found no bad page. Leaves nothing behind.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { formatDuration, toErrorBody } from '@drover/types';
 import { BeatMeter } from '../beat/beat-meter.mjs';
 import { startFleet } from '../daemons/fleet-process.mjs';
+import { endProcessesBelow } from '../daemons/leftovers.mjs';
+import { makeShortDirectory } from '../daemons/short-directory.mjs';
 import { drain, migrate } from './fleet-moves.mjs';
 import { demoGuest } from './guests.mjs';
-import { endProcessesBelow } from './leftovers.mjs';
 import { watchMove } from './move.mjs';
 import { Narrator } from './narrator.mjs';
 import { completedDocument, fleetTable, reportTable, shortcoming } from './report.mjs';
@@ -34,8 +33,6 @@ const BEATS_TIMEOUT_MS = 20_000;
 /** How long the control plane may take to bring about what it was asked for, ms; a fraction of a second by itself. */
 const REACHED_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
-/** Directories of sockets must be short; a TMPDIR longer than this is not used. */
-const TMPDIR_MAX = 40;
 
 /**
  * @param {'bare' | 'linux'} kind
@@ -44,7 +41,7 @@ const TMPDIR_MAX = 40;
  * @param {AbortSignal} signal
  */
 async function demo(kind, asked, narrator, signal) {
-  const base = await mkdtemp(join(tmpdir().length > TMPDIR_MAX ? '/tmp' : tmpdir(), 'drover-demo-'));
+  const base = await makeShortDirectory('drover-demo-');
   const meter = new BeatMeter();
   /** @type {import('../daemons/fleet-process.mjs').FleetProcess | null} */
   let fleet = null;

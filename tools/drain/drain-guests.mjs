@@ -1,11 +1,10 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasEnded } from '@drover/client';
 import { BeatMeter } from '../beat/beat-meter.mjs';
 import { startFleet } from '../daemons/fleet-process.mjs';
-import { endProcessesBelow } from '../demo/leftovers.mjs';
+import { endProcessesBelow } from '../daemons/leftovers.mjs';
+import { makeShortDirectory } from '../daemons/short-directory.mjs';
 import { tinyGuest } from './tiny-guest.mjs';
 
 /** @import { DrainView } from '@drover/protocol' */
@@ -52,8 +51,7 @@ const POLL_MS = 10;
  * @returns {Promise<DrainedHost>}
  */
 export async function drainGuests({ vmm, guests, concurrency, log, signal }) {
-  // Sockets are made in it: the name must be short.
-  const base = await mkdtemp(join(tmpdir(), 'dd-'));
+  const base = await makeShortDirectory('drover-drain-');
   /** @type {Map<string, BeatMeter>} */
   const meters = new Map();
   /** @type {FleetProcess | null} */

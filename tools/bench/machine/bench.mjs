@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endProcessesBelow } from '../../demo/leftovers.mjs';
+import { endProcessesBelow } from '../../daemons/leftovers.mjs';
+import { makeShortDirectory } from '../../daemons/short-directory.mjs';
 import { rotated } from '../statistics.mjs';
 import { Pair } from './pair.mjs';
 import { describeHops, summariseHops } from './summary.mjs';
@@ -22,7 +23,7 @@ const HOP_TIMEOUT_MS = 240_000;
  * @param {AbortSignal} signal
  */
 export async function benchMachine(settings, say, signal) {
-  const base = await mkdtemp('/tmp/drover-bench-');
+  const base = await makeShortDirectory('drover-bench-');
   /** @type {Map<Pair, Hop[]>} */
   const hops = new Map();
   try {
