@@ -1,8 +1,9 @@
 // The serial port with its two ends: the guest's registers, and a socket for whoever reads the console.
 //
-// A thread moves bytes between the port and the socket. What the guest sends waits in a buffer; when the reader is slow
-// and the buffer is full, new output is dropped and counted: nobody's reading ever stalls a guest. Input is taken from
-// the socket only as far as the FIFO has room, and not while the machine is paused: then the port's state is still.
+// What the guest sends waits in a buffer until its line is whole, or for a moment: a character alone costs whoever
+// reads as much as a line does. When the reader is slow and the buffer is full, new output is dropped and counted:
+// nobody's reading ever stalls a guest. A thread sends what waits, and takes input from the socket, only as far as the
+// FIFO has room, and not while the machine is paused: then the port's state is still and all it has sent is on its way.
 #pragma once
 
 #include <atomic>
@@ -42,17 +43,19 @@ class SerialConsole {
   uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
  private:
-  SerialConsole(Line line, UniqueFd socket, UniqueFd reader, UniqueFd wake);
+  SerialConsole(Line line, UniqueFd socket, UniqueFd reader, UniqueFd wake, UniqueFd timer);
   void main();
   // With the lock held.
   void update_line();
   bool take_input();
-  bool give_output();
+  void give_output();
+  void start_timer();
   void wake();
 
   const Line line_;
   const UniqueFd socket_;
   const UniqueFd wake_;
+  const UniqueFd timer_;
   std::atomic<uint64_t> dropped_{0};
 
   std::mutex mutex_;  // guards all below
@@ -63,6 +66,8 @@ class SerialConsole {
   bool input_ended_ = false;
   bool ending_ = false;
   std::string output_;
+  bool timing_ = false;   // the timer runs; when it ends all output is due
+  bool blocked_ = false;  // output is due, and the socket is full
   std::thread thread_;
 };
 
