@@ -8,9 +8,10 @@
  * When changing this file, change `src/binding/` with it and raise {@link CONTRACT_VERSION} in both.
  */
 import { loadAddon } from './load.js';
+import { holdUrgency } from './urgent.js';
 
 /** The addon refuses to load when its compiled-in number differs. */
-export const CONTRACT_VERSION = 6;
+export const CONTRACT_VERSION = 7;
 
 /** Guest page size of every format here, bytes. */
 export const PAGE_SIZE = 4096;
@@ -199,16 +200,22 @@ export interface KvmMachine {
   resume(): void;
   /** While paused: everything but memory. */
   saveState(): Promise<MachinePayload[]>;
-  /** As {@link saveState}, on this thread: some 200 µs a processor. */
-  saveStateSync(): MachinePayload[];
+  /** As {@link saveState}, as the stream that goes to another machine, and on this thread: some 200 µs a processor. */
+  saveStreamSync(): Uint8Array;
   /**
    * Once, instead of boot, into a machine of as many processors. `wall`: the guest's clocks go on by the wall-clock time since
    * saveState; `stopped`: from where they stood. Rejects with `native-invalid-argument` (a payload is malformed, missing, there twice,
    * unknown) or `native-unsupported` (a version, processor feature or register that this host lacks, named); throw the machine away then.
    */
   loadState(payloads: readonly MachinePayload[], clock: 'wall' | 'stopped'): Promise<void>;
-  /** As {@link loadState}, on this thread: some 300 µs a processor. Throws what that rejects with. */
-  loadStateSync(payloads: readonly MachinePayload[], clock: 'wall' | 'stopped'): void;
+  /**
+   * As {@link loadState}, but a whole stream, before guest memory is complete, and on this thread: some 300 µs a processor. False where loading
+   * that state reads or writes guest memory: it was checked, and {@link finishLoadSync} loads it. Throws what {@link loadState} rejects with, and
+   * `native-peer-violation` where the bytes are no such stream.
+   */
+  loadStreamAheadSync(stream: Uint8Array, clock: 'wall' | 'stopped'): boolean;
+  /** Once guest memory is complete: loads what {@link loadStreamAheadSync} has kept, if it has. */
+  finishLoadSync(): void;
   /** At any time; the same for the guest's life, wherever it goes. {@link NativeAddon.missingFromHost} of another host compares it before anything moves. */
   cpuDefinition(): CpuDefinition;
   /** The CPUID part of the state, at any time. */
@@ -310,6 +317,8 @@ export interface BulkSender {
   setBandwidth(bytesPerSecond: bigint): void;
   /** Resolves when the VMM's state stream ended and the destination acknowledged all of it. One state for each sender. */
   stateSent(): Promise<{ readonly bytes: number; readonly durationMicros: number }>;
+  /** The guest stands still and waits for this: its threads run ahead of ordinary ones, where that is permitted, from here to their end. */
+  hurry(): void;
   /** Ends every thread's work now; pending promises reject with `native-cancelled`. */
   cancel(): void;
   close(): void;
@@ -332,7 +341,10 @@ export interface BulkReceiver {
   addChannel(fd: number, hello: Uint8Array): void;
   /** Resolves when every page channel and the state channel are there. */
   connected(timeoutMs: number): Promise<void>;
-  /** Resolves when all channels have ended `round`: every page of it is in memory. */
+  /**
+   * Resolves when all channels have ended `round`, or a later one, with every page of it in memory: what came damaged the source sends again
+   * in the next round, and that one is waited for.
+   */
   roundEnded(round: number, timeoutMs: number): Promise<void>;
   /** Connects to the unix socket on which the VMM awaits its device state; ahead of the state, so that it costs no downtime. */
   connectVmm(socketPath: string, timeoutMs: number): Promise<void>;
@@ -341,6 +353,8 @@ export interface BulkReceiver {
    * state that fails is worth nothing: end it.
    */
   deliverState(timeoutMs: number): Promise<{ readonly bytes: number }>;
+  /** As {@link BulkSender.hurry}. */
+  hurry(): void;
   cancel(): void;
   close(): void;
 }
@@ -398,6 +412,13 @@ export interface NativeAddon {
    * the abstract namespace. Never waits. Throws `native-invalid-argument` for another address, `native-system-call` where nobody hears it.
    */
   notifyServiceManager(address: string, text: string): void;
+  /**
+   * Makes this thread real-time of the lowest priority, and not the threads and processes that it starts. Nothing where it is already. Use
+   * {@link urgent}. Throws `native-permission`, `native-system-call`.
+   */
+  beginUrgency(): void;
+  /** Makes it what it was before. */
+  endUrgency(): void;
   listenForPeers(options: PeerListenerOptions): PeerListener;
   createSender(options: BulkSenderOptions): BulkSender;
   createReceiver(options: BulkReceiverOptions): BulkReceiver;
@@ -406,6 +427,11 @@ export interface NativeAddon {
 /** Loads the addon once; throws one error that lists what was tried and the remedy. */
 export function native(): NativeAddon {
   return loadAddon(CONTRACT_VERSION);
+}
+
+/** Has this thread run ahead of ordinary ones for a switchover, until the answer is called, at most a second. Never throws. */
+export function urgent(): () => void {
+  return holdUrgency(native());
 }
 
 export { shimLibraryPath } from './load.js';

@@ -92,14 +92,18 @@ export class VmmProcess {
 
   /** @param {number} device */
   takeState(device) {
-    if (this.onState) this.onState(device);
+    const { onState } = this;
+    this.onState = null;
+    if (onState) onState(device);
     else this.#keptState = device;
   }
 
-  /** Memory is complete: device state that is here or comes now is loaded. @param {(device: number) => void} load */
+  /** Device state that is here or comes is for `load`, once. @param {(device: number) => void} load */
   awaitState(load) {
-    if (this.#keptState === null) this.onState = load;
-    else load(this.#keptState);
+    const kept = this.#keptState;
+    this.#keptState = null;
+    if (kept === null) this.onState = load;
+    else load(kept);
   }
 
   /** @param {string} why */
@@ -211,7 +215,8 @@ class VmmHandle {
   record;
   memory;
   consoleSocket;
-  keepsStateForLater;
+  /** @type {((timeoutMs: number) => Promise<boolean>) | undefined} */
+  loadAhead;
   #world;
   #process;
   #agent;
@@ -223,7 +228,7 @@ class VmmHandle {
     this.#agent = /** @type {Agent} */ (world.scheduler.current);
     this.record = record;
     this.memory = new GuestPages(process);
-    this.keepsStateForLater = world.keepsStateForLater;
+    if (world.loadsAhead) this.loadAhead = (timeoutMs) => this.#loadAhead(timeoutMs);
     this.consoleSocket = `${record.directory}/console.sock`;
   }
 
@@ -302,8 +307,30 @@ class VmmHandle {
     });
   }
 
+  /**
+   * Loads what comes, or keeps it until memory is complete, as some states must be.
+   *
+   * @param {number} timeoutMs
+   * @returns {Promise<boolean>}
+   */
+  async #loadAhead(timeoutMs) {
+    const complete = this.#world.random.chance(0.5);
+    await this.#whenStateIsHere(timeoutMs, (device) => {
+      if (complete) this.#process.device = device;
+      else this.#process.takeState(device);
+    });
+    return complete;
+  }
+
   /** @param {number} timeoutMs */
   loaded(timeoutMs) {
+    return this.#whenStateIsHere(timeoutMs, (device) => {
+      this.#process.device = device;
+    });
+  }
+
+  /** @param {number} timeoutMs @param {(device: number) => void} act @returns {Promise<void>} */
+  #whenStateIsHere(timeoutMs, act) {
     const { scheduler, random } = this.#world;
     return new Promise((resolve, reject) => {
       const late = scheduler.after(timeoutMs, this.#agent, () =>
@@ -312,7 +339,7 @@ class VmmHandle {
       this.#process.awaitState((device) => {
         scheduler.after(random.between(0.5, 6), null, () => {
           if (!this.#process.alive) return;
-          this.#process.device = device;
+          act(device);
           scheduler.cancel(late);
           scheduler.after(0.2, this.#agent, () => resolve(undefined));
         });

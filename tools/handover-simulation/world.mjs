@@ -30,8 +30,8 @@ export class World {
     this.network = new Network(this.scheduler);
     /** Whether the guest has devices that pin pages. */
     this.quiesced = this.random.chance(0.25);
-    /** Whether device state may come to a VMM ahead of the last pages. */
-    this.keepsStateForLater = this.random.chance(0.5);
+    /** Whether VMMs load device state ahead of the last pages. */
+    this.loadsAhead = this.random.chance(0.5);
     this.hosts = [new SimulatedHost(this, 'north', NORTH), new SimulatedHost(this, 'south', SOUTH)];
     this.rules = new Rules(this);
   }

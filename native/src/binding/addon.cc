@@ -9,11 +9,12 @@
 #include "binding/service.h"
 #include "binding/tracker.h"
 #include "binding/transfer.h"
+#include "binding/urgency.h"
 
 namespace drover::binding {
 
 // Kept equal to CONTRACT_VERSION of index.ts.
-constexpr int kContractVersion = 6;
+constexpr int kContractVersion = 7;
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   JsThread::create(env);
@@ -25,6 +26,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   init_probe(env, exports);
   init_service(env, exports);
   init_transfer(env, exports);
+  init_urgency(env, exports);
   return exports;
 }
 

@@ -1,5 +1,8 @@
 #include "binding/async.h"
 
+#include "binding/urgency.h"
+#include "core/scheduling/urgency.h"
+
 namespace drover::binding {
 
 namespace {
@@ -74,6 +77,8 @@ void JsThread::run(std::function<void()> work, std::function<void()> cancel) {
       self->workers_.erase(at);
     });
   });
+  // It works for a thread that waits for it.
+  if (is_urgent()) make_urgent(worker.thread.native_handle());
 }
 
 uint64_t JsThread::at_teardown(std::function<void()> stop) {

@@ -16,6 +16,7 @@
 #include "binding/transfer_objects.h"
 #include "core/kvm/machine.h"
 #include "core/machine/boot/image_file.h"
+#include "core/machine/state_stream.h"
 
 namespace drover::binding {
 
@@ -53,27 +54,28 @@ Napi::Value undefined(Napi::Env env, Unit&) { return env.Undefined(); }
 class MachineObject : public Napi::ObjectWrap<MachineObject> {
  public:
   static void define(Napi::Env env) {
-    JsThread::of(env)->keep_class(kClassName,
-                                  DefineClass(env, kClassName,
-                                              {
-                                                  InstanceAccessor<&MachineObject::state>("state", napi_enumerable),
-                                                  InstanceMethod<&MachineObject::take_console>("takeConsole"),
-                                                  InstanceMethod<&MachineObject::boot>("boot"),
-                                                  InstanceMethod<&MachineObject::pause>("pause"),
-                                                  InstanceMethod<&MachineObject::stand_still>("standStill"),
-                                                  InstanceMethod<&MachineObject::stand_still_sync>("standStillSync"),
-                                                  InstanceMethod<&MachineObject::resume>("resume"),
-                                                  InstanceMethod<&MachineObject::save_state>("saveState"),
-                                                  InstanceMethod<&MachineObject::save_state_sync>("saveStateSync"),
-                                                  InstanceMethod<&MachineObject::load_state>("loadState"),
-                                                  InstanceMethod<&MachineObject::cpu_definition>("cpuDefinition"),
-                                                  InstanceMethod<&MachineObject::load_state_sync>("loadStateSync"),
-                                                  InstanceMethod<&MachineObject::cpuid_payloads>("cpuidPayloads"),
-                                                  InstanceMethod<&MachineObject::start_tracking>("startTracking"),
-                                                  InstanceMethod<&MachineObject::collect>("collect"),
-                                                  InstanceMethod<&MachineObject::stop_tracking>("stopTracking"),
-                                                  InstanceMethod<&MachineObject::close>("close"),
-                                              }));
+    JsThread::of(env)->keep_class(
+        kClassName, DefineClass(env, kClassName,
+                                {
+                                    InstanceAccessor<&MachineObject::state>("state", napi_enumerable),
+                                    InstanceMethod<&MachineObject::take_console>("takeConsole"),
+                                    InstanceMethod<&MachineObject::boot>("boot"),
+                                    InstanceMethod<&MachineObject::pause>("pause"),
+                                    InstanceMethod<&MachineObject::stand_still>("standStill"),
+                                    InstanceMethod<&MachineObject::stand_still_sync>("standStillSync"),
+                                    InstanceMethod<&MachineObject::resume>("resume"),
+                                    InstanceMethod<&MachineObject::save_state>("saveState"),
+                                    InstanceMethod<&MachineObject::save_stream_sync>("saveStreamSync"),
+                                    InstanceMethod<&MachineObject::load_state>("loadState"),
+                                    InstanceMethod<&MachineObject::cpu_definition>("cpuDefinition"),
+                                    InstanceMethod<&MachineObject::load_stream_ahead_sync>("loadStreamAheadSync"),
+                                    InstanceMethod<&MachineObject::finish_load_sync>("finishLoadSync"),
+                                    InstanceMethod<&MachineObject::cpuid_payloads>("cpuidPayloads"),
+                                    InstanceMethod<&MachineObject::start_tracking>("startTracking"),
+                                    InstanceMethod<&MachineObject::collect>("collect"),
+                                    InstanceMethod<&MachineObject::stop_tracking>("stopTracking"),
+                                    InstanceMethod<&MachineObject::close>("close"),
+                                }));
   }
 
   explicit MachineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MachineObject>(info) {
@@ -189,11 +191,11 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
     return definition_object(info.Env(), parts_.machine->cpu_definition());
   }
 
-  Napi::Value save_state_sync(const Napi::CallbackInfo& info) {
+  Napi::Value save_stream_sync(const Napi::CallbackInfo& info) {
     if (!parts_.machine) return throw_error(info.Env(), closed());
     auto payloads = parts_.machine->save();
     if (!payloads) return throw_error(info.Env(), payloads.error());
-    return payload_array(info.Env(), payloads.value());
+    return bytes_array(info.Env(), machine::encode_state_stream(payloads.value()));
   }
 
   Napi::Value cpuid_payloads(const Napi::CallbackInfo& info) {
@@ -216,17 +218,24 @@ class MachineObject : public Napi::ObjectWrap<MachineObject> {
         undefined);
   }
 
-  Napi::Value load_state_sync(const Napi::CallbackInfo& info) {
+  Napi::Value load_stream_ahead_sync(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     if (!parts_.machine) return throw_error(env, closed());
-    auto payloads = read_payload_list(info[0]);
+    auto stream = read_bytes(info[0], "stream");
+    if (!stream) return throw_error(env, stream.error());
+    auto payloads = machine::decode_state_stream(stream.value());
     if (!payloads) return throw_error(env, payloads.error());
     auto clock = read_clock(info[1]);
     if (!clock) return throw_error(env, clock.error());
-    if (Status loaded = parts_.machine->load(payloads.value(), clock.value()); !loaded) {
-      return throw_error(env, loaded.error());
-    }
-    return env.Undefined();
+    auto loaded = parts_.machine->load_ahead(payloads.take(), clock.value());
+    if (!loaded) return throw_error(env, loaded.error());
+    return Napi::Boolean::New(env, loaded.value());
+  }
+
+  Napi::Value finish_load_sync(const Napi::CallbackInfo& info) {
+    if (!parts_.machine) return throw_error(info.Env(), closed());
+    if (Status loaded = parts_.machine->finish_load(); !loaded) return throw_error(info.Env(), loaded.error());
+    return info.Env().Undefined();
   }
 
   Napi::Value start_tracking(const Napi::CallbackInfo& info) {

@@ -65,6 +65,7 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
                                                   InstanceMethod<&ReceiverObject::round_ended>("roundEnded"),
                                                   InstanceMethod<&ReceiverObject::connect_vmm>("connectVmm"),
                                                   InstanceMethod<&ReceiverObject::deliver_state>("deliverState"),
+                                                  InstanceMethod<&ReceiverObject::hurry>("hurry"),
                                                   InstanceMethod<&ReceiverObject::cancel>("cancel"),
                                                   InstanceMethod<&ReceiverObject::close>("close"),
                                               }));
@@ -186,6 +187,10 @@ class ReceiverObject : public Napi::ObjectWrap<ReceiverObject> {
           result.Set("bytes", static_cast<double>(bytes));
           return result;
         });
+  }
+
+  void hurry(const Napi::CallbackInfo&) {
+    if (parts_.receiver) parts_.receiver->hurry();
   }
 
   void cancel(const Napi::CallbackInfo&) {

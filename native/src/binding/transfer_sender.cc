@@ -24,6 +24,7 @@ class SenderObject : public Napi::ObjectWrap<SenderObject> {
                                                   InstanceMethod<&SenderObject::send_round>("sendRound"),
                                                   InstanceMethod<&SenderObject::set_bandwidth>("setBandwidth"),
                                                   InstanceMethod<&SenderObject::state_sent>("stateSent"),
+                                                  InstanceMethod<&SenderObject::hurry>("hurry"),
                                                   InstanceMethod<&SenderObject::cancel>("cancel"),
                                                   InstanceMethod<&SenderObject::close>("close"),
                                               }));
@@ -111,6 +112,10 @@ class SenderObject : public Napi::ObjectWrap<SenderObject> {
           return result;
         },
         canceller());
+  }
+
+  void hurry(const Napi::CallbackInfo&) {
+    if (sender_) sender_->hurry();
   }
 
   void cancel(const Napi::CallbackInfo&) {

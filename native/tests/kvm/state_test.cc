@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/kvm/state/cpu_access.h"
 #include "core/kvm/state/machine_state.h"
 #include "core/kvm/stopped_clock.h"
 #include "kvm/test_machine.h"
@@ -61,6 +62,67 @@ TEST(KvmState, DeliversAnInterruptThatWasPendingAtThePause) {
 }
 
 // What a machine took on it gives out again, but for what goes on by itself: the times, the timer and its interrupt.
+TEST(KvmState, IsLoadedAheadOfMemoryWhereThatTouchesNone_R3) {
+  SKIP_WITHOUT_KVM();
+  TestMachine machine({});
+  machine.boot("drover-state.elf", "check=run");
+  ASSERT_TRUE(machine.read_until("STATE\n"));
+  machine.pause();
+  const auto payloads = (*machine).save().value();
+  TestMachine next({});
+  auto ahead = (*next).load_ahead(payloads, ClockMode::wall);
+  ASSERT_TRUE(ahead.ok()) << ahead.error().message;
+  EXPECT_TRUE(ahead.value());
+  EXPECT_EQ((*next).state(), Machine::State::paused);
+  EXPECT_TRUE((*next).finish_load().ok()) << "nothing is left to do";
+  EXPECT_FALSE((*next).load_ahead(payloads, ClockMode::wall).ok()) << "a machine is loaded once";
+}
+
+TEST(KvmState, WaitsForMemoryWhereLoadingItTouchesSome_R3) {
+  SKIP_WITHOUT_KVM();
+  TestMachine machine({});
+  machine.boot("drover-state.elf", "check=run");
+  ASSERT_TRUE(machine.read_until("STATE\n"));
+  machine.pause();
+  auto state = read_payloads((*machine).save().value(), 1).take();
+  // Paging whose directories KVM reads as it is told of it.
+  state.cpus[0].sregs.cr0 |= 1ull << 31;
+  state.cpus[0].sregs.cr4 |= 1u << 5;
+  const auto payloads = write_payloads(state);
+  TestMachine next({});
+  auto ahead = (*next).load_ahead(payloads, ClockMode::wall);
+  ASSERT_TRUE(ahead.ok()) << ahead.error().message;
+  EXPECT_FALSE(ahead.value());
+  EXPECT_EQ((*next).state(), Machine::State::made);
+  EXPECT_EQ((*next).resume().error().code, Code::closed) << "nothing runs before it is loaded";
+  EXPECT_FALSE((*next).load_ahead(payloads, ClockMode::wall).ok()) << "one state is kept";
+  ASSERT_TRUE((*next).finish_load().ok());
+  EXPECT_EQ((*next).state(), Machine::State::paused);
+}
+
+TEST(KvmState, TouchesMemoryByPagingWithoutLongModeAndByTheRegistersThatNamePlacesInIt) {
+  CpuState plain{};
+  EXPECT_FALSE(touches_memory(plain));
+  CpuState pae = plain;
+  pae.sregs.cr0 = 1ull << 31;
+  EXPECT_FALSE(touches_memory(pae)) << "paging of 32 bits";
+  pae.sregs.cr4 = 1u << 5;
+  EXPECT_TRUE(touches_memory(pae));
+  pae.sregs.efer = 1u << 10;
+  EXPECT_FALSE(touches_memory(pae)) << "long mode walks its tables when it needs them";
+  for (const uint32_t index : {0x11u, 0x12u, 0x4b564d00u, 0x4b564d01u, 0x4b564d02u, 0x4b564d03u, 0x4b564d04u,
+                               0x4b564d06u, 0x40000001u, 0x40000021u}) {
+    CpuState named = plain;
+    named.msrs = {{index, 0}};
+    EXPECT_FALSE(touches_memory(named)) << "not in use: " << index;
+    named.msrs = {{0x174, 1}, {index, 0x1001}};
+    EXPECT_TRUE(touches_memory(named)) << index;
+  }
+  CpuState flags = plain;
+  flags.msrs = {{0x4b564d05, 1}, {0x4b564d08, 1}, {0x277, 6}};
+  EXPECT_FALSE(touches_memory(flags));
+}
+
 TEST(KvmState, IsTheSameWhenItIsSavedAgain) {
   SKIP_WITHOUT_KVM();
   TestMachine machine({.vcpus = 3});

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <random>
 
+#include "core/base/little_endian.h"
 #include "core/machine/boot/memory_map.h"
-#include "core/transfer/little_endian.h"
 #include "guest_image.h"
 #include "memory/test_memory.h"
 

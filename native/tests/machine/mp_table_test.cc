@@ -7,7 +7,7 @@
 #include <numeric>
 #include <string>
 
-#include "core/transfer/little_endian.h"
+#include "core/base/little_endian.h"
 #include "memory/test_memory.h"
 
 namespace drover::machine {

@@ -4,8 +4,8 @@
 
 #include <random>
 
+#include "core/base/little_endian.h"
 #include "core/simd/crc32c.h"
-#include "core/transfer/little_endian.h"
 #include "core/transfer/sender_channel.h"
 #include "transfer/raw_destination.h"
 #include "transfer/raw_peer.h"

@@ -7,8 +7,8 @@
 #include <functional>
 #include <random>
 
+#include "core/base/little_endian.h"
 #include "core/simd/crc32c.h"
-#include "core/transfer/little_endian.h"
 #include "core/transfer/receiver_channel.h"
 #include "core/transfer/round_digest.h"
 #include "core/transfer/round_ledger.h"
@@ -43,7 +43,7 @@ Stream stream_of(const Bytes& said, UniqueFd& far) {
 class OneChannel : public RoundKeeper {
  public:
   bool open_round(size_t channel, uint32_t round) override { return ledger_.open(channel, round); }
-  void end_round(size_t channel) override { ledger_.end(channel); }
+  void end_round(size_t channel, bool torn) override { ledger_.end(channel, torn); }
 
  private:
   RoundLedger ledger_{1};
@@ -138,16 +138,34 @@ TEST(HostileSource, RoundsOutOfOrderAreRefused_R6) {
 TEST(HostileSource, APageOfTheNextRoundIsRefusedUntilEveryChannelHasEndedTheOneBefore_R3) {
   RoundLedger ledger(2);
   EXPECT_TRUE(ledger.open(0, 0));
-  EXPECT_FALSE(ledger.end(0));
+  EXPECT_FALSE(ledger.end(0, false));
   EXPECT_FALSE(ledger.open(0, 1)) << "channel 1 has not ended round 0";
   EXPECT_FALSE(ledger.open(0, 0)) << "channel 0 has ended round 0";
   EXPECT_FALSE(ledger.open(1, 1)) << "round 0 is under way";
   EXPECT_TRUE(ledger.open(1, 0));
-  EXPECT_TRUE(ledger.end(1));
+  EXPECT_TRUE(ledger.end(1, false));
   EXPECT_EQ(ledger.completed(), 0);
   EXPECT_FALSE(ledger.open(1, 0));
   EXPECT_TRUE(ledger.open(1, UINT32_MAX));
   EXPECT_TRUE(ledger.open(0, UINT32_MAX));
+}
+
+TEST(HostileSource, ARoundThatCameDamagedIsEndedAndNotWhole_R3) {
+  RoundLedger ledger(2);
+  EXPECT_FALSE(ledger.whole());
+  for (const size_t damaged : {0u, 1u}) {
+    const uint32_t round = 2 * static_cast<uint32_t>(damaged);
+    EXPECT_TRUE(ledger.open(0, round) && ledger.open(1, round));
+    EXPECT_FALSE(ledger.end(0, damaged == 0));
+    EXPECT_TRUE(ledger.end(1, damaged == 1));
+    EXPECT_EQ(ledger.completed(), round);
+    EXPECT_FALSE(ledger.whole()) << "channel " << damaged;
+    EXPECT_TRUE(ledger.open(0, round + 1) && ledger.open(1, round + 1));
+    EXPECT_FALSE(ledger.end(0, false));
+    EXPECT_FALSE(ledger.whole()) << "the repair is on its way";
+    EXPECT_TRUE(ledger.end(1, false));
+    EXPECT_TRUE(ledger.whole());
+  }
 }
 
 // Once into pages that are not there and once into pages that are: the two ways in which a run is received.

@@ -32,6 +32,8 @@ export interface ReceptionContext {
   advance(event: SessionEvent): void;
   /** The VMM is there; from here the session destroys it. */
   made(vmm: Vmm): void;
+  /** The guest stands still, or will in a moment, and waits for this process. */
+  hurry(): void;
 }
 
 export interface Switchover {
@@ -75,9 +77,7 @@ export class Reception {
     const stateSocket = await interruption.race(vmm.prepareLoad());
     await this.#bulk(receiver.connectVmm(stateSocket, deadlines.loadMs));
     await this.#bulk(receiver.connected(deadlines.channelsMs));
-    // Where it may, the state goes to the VMM when it comes, beside the last round.
-    const early = vmm.keepsStateForLater ? receiver.deliverState(deadlines.roundsMs) : null;
-    early?.catch(() => {});
+    const ahead = beginLoading(vmm, receiver, deadlines.roundsMs);
     this.#enter('rounds');
     const { lastRound, verify } = await this.#within(
       'SWITCHOVER',
@@ -85,10 +85,12 @@ export class Reception {
       deadlines.roundsMs,
     );
     this.#enter('switchover');
+    context.hurry();
+    receiver.hurry();
     await this.#bulk(receiver.roundEnded(lastRound, deadlines.lastRoundMs));
     if (verify) await this.#compareDigests(channel, vmm);
     await context.host.reached?.('memory-received');
-    const loadMs = await this.#load(vmm, early ?? receiver.deliverState(deadlines.loadMs));
+    const loadMs = await this.#load(vmm, receiver, ahead);
     await context.host.reached?.('loaded');
     await journal.ready(accepted.epoch);
     await context.host.reached?.('ready-journaled');
@@ -116,6 +118,8 @@ export class Reception {
 
   roundDone(pagesRemaining: number): void {
     this.#progress.pagesRemaining = pagesRemaining;
+    // It may have been the last but one.
+    this.context.hurry();
   }
 
   /**
@@ -198,22 +202,22 @@ export class Reception {
     }
   }
 
-  async #load(vmm: Vmm, delivered: Promise<unknown>): Promise<number> {
-    const { interruption, deadlines } = this.context;
+  /** Memory is complete: has the device state loaded, where that was not done ahead; ms that this took. */
+  async #load(vmm: Vmm, receiver: BulkReceiver, ahead: LoadingAhead | null): Promise<number> {
     const startedAt = performance.now();
-    const loaded = vmm.loaded(deadlines.loadMs);
-    loaded.catch(() => {});
-    await this.#within('The device state', this.#bulk(delivered), deadlines.loadMs);
-    try {
-      await interruption.race(loaded);
-    } catch (cause) {
-      interruption.throwIfInterrupted();
+    const { loadMs } = this.context.deadlines;
+    const finishing = ahead?.loaded.then((complete) => (complete ? undefined : vmm.loaded(loadMs)));
+    const loaded = (finishing ?? vmm.loaded(loadMs)).catch((cause: unknown) => {
       throw destinationErrors.error(
         'device-state-failed',
         `The VMM did not load the device state of "${this.accepted.spec.name}": ${text(cause)}`,
         cause,
       );
-    }
+    });
+    loaded.catch(() => {});
+    const delivered = ahead?.delivered ?? receiver.deliverState(loadMs);
+    await this.#within('The device state', this.#bulk(delivered), loadMs);
+    await this.#within('The device state', loaded, loadMs);
     return performance.now() - startedAt;
   }
 
@@ -242,6 +246,21 @@ export class Reception {
       );
     return withDeadline(this.context.interruption.race(work), ms, late);
   }
+}
+
+interface LoadingAhead {
+  /** All of the state was written to the VMM. */
+  readonly delivered: Promise<unknown>;
+  /** The VMM has loaded it; false where it still waits for memory. */
+  readonly loaded: Promise<boolean>;
+}
+
+/** Where the VMM can, its state is loaded as it comes, beside the last round. Failures are for whoever waits. */
+function beginLoading(vmm: Vmm, receiver: BulkReceiver, timeoutMs: number): LoadingAhead | null {
+  if (!vmm.loadAhead) return null;
+  const loading = { delivered: receiver.deliverState(timeoutMs), loaded: vmm.loadAhead(timeoutMs) };
+  for (const step of Object.values(loading)) step.catch(() => {});
+  return loading;
 }
 
 function text(thrown: unknown): string {

@@ -54,6 +54,41 @@ describe.each([...PEER_VERSIONS])('in peer protocol %i', (version) => {
     return channel;
   }
 
+  describe('a VMM that loads its state beside the last round', () => {
+    /** One whose state is loaded ahead, wholly or in part; what it was asked for, in order. */
+    function loadsAhead(complete: boolean): string[] {
+      const asked: string[] = [];
+      destination.host.onPrepare = async () =>
+        destination.makeVmm({
+          loadAhead: async () => {
+            asked.push('ahead');
+            return complete;
+          },
+          loaded: async () => void asked.push('loaded'),
+        });
+      return asked;
+    }
+
+    it('is READY without being asked again', async () => {
+      const asked = loadsAhead(true);
+      await ready();
+      expect(asked).toEqual(['ahead']);
+    });
+
+    it('is asked for the rest once memory is complete, and not before (R3)', async () => {
+      const asked = loadsAhead(false);
+      const { channel, sender } = await prepared();
+      await destination.sendState();
+      await eventually(() => asked.length > 0);
+      await sleep(20);
+      expect(asked).toEqual(['ahead']);
+      await sender.sendRound(0, null, native().createBitmap(destination.memory()));
+      await channel.send('switchover', { lastRound: 0, verify: false });
+      await channel.expect(['ready'], soon);
+      expect(asked).toEqual(['ahead', 'loaded']);
+    });
+  });
+
   describe('a source that asks how a migration ended', () => {
     it('hears what the journal says', async () => {
       destination.host.records = { outcome: 'owned', epoch: 6n };

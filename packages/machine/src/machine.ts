@@ -6,6 +6,7 @@ import {
   type KvmEnding,
   type KvmMachine,
   native,
+  urgent,
 } from '@drover/native';
 import {
   encodeMachineState,
@@ -38,6 +39,8 @@ interface Tracking {
   readonly fd: number;
 }
 
+/** How long a guest that was just resumed is kept in sight of whoever waits for it, ms: its first words, with every cache cold. */
+const FIRST_MOMENTS_MS = 50;
 /** How long the guest's standstill is waited for right here, ms; longer than a processor takes to leave the guest. */
 const PATIENCE_MS = 2;
 
@@ -58,6 +61,8 @@ export class Machine {
   #departure: StateDeparture | null = null;
   #leaving: Leaving | null = null;
   #tracking: Tracking | null = null;
+  /** While the guest stands still for a switchover. */
+  #endUrgency: () => void = () => {};
   /** Told once, when the guest ends by itself. */
   onEnd: (ending: MachineEnding) => void = () => {};
 
@@ -84,12 +89,14 @@ export class Machine {
     pause: ({ timeoutMs }) => this.#pause(timeoutMs),
     resume: () => {
       this.#loaded().machine.resume();
+      setTimeout(this.#endUrgency, FIRST_MOMENTS_MS).unref();
       // What was saved is not the guest's state any more.
       this.#leaving = null;
       return {};
     },
     prepareSave: () => {
-      warmUp(this.#loaded().machine);
+      this.#loaded();
+      warmUp();
       return {};
     },
     connectState: async ({ socket, timeoutMs }) => {
@@ -111,19 +118,21 @@ export class Machine {
       if (machine.state !== 'made' || this.#arrival !== null) {
         throw new Refusal('configured-already', 'This machine has a state, or waits for one already.');
       }
-      warmUp(machine);
+      warmUp();
       this.#arrival = await StateArrival.listen(
         socket,
         encodeMachineState(machine.cpuidPayloads()),
-        (payloads) => machine.loadStateSync(payloads, clock),
+        (stream) => {
+          this.#hurry();
+          return loadAhead(machine, stream, clock);
+        },
       );
       return {};
     },
+    loadAhead: async () => ({ complete: await this.#awaited().loaded() }),
     stateLoaded: async () => {
-      if (this.#arrival === null) {
-        throw new Refusal('not-awaiting', 'This machine was not told to await a state.');
-      }
-      await this.#arrival.loaded();
+      await this.#awaited().loaded();
+      this.#configured().machine.finishLoadSync();
       return {};
     },
     startTracking: () => this.#startTracking(),
@@ -182,6 +191,7 @@ export class Machine {
     saveTimeoutMs,
   }: MachineArguments<'standStill'>): Promise<MachineAnswer<'standStill'>> {
     const { machine } = this.#loaded();
+    this.#hurry();
     let collected: Collected | null = null;
     if (this.#tracking === null) await orGoOn(machine, machine.pause(timeoutMs));
     else {
@@ -199,6 +209,13 @@ export class Machine {
       this.#leaving = { socket: departure.path, written };
     }
     return { state: stillness(machine), collected };
+  }
+
+  /** From here on the guest waits for this thread, which no processor of a guest shall move aside. */
+  #hurry(): void {
+    const endBefore = this.#endUrgency;
+    this.#endUrgency = urgent();
+    endBefore();
   }
 
   async #startTracking(): Promise<MachineAnswer<'startTracking'>> {
@@ -224,6 +241,13 @@ export class Machine {
     this.#tracking = null;
   }
 
+  #awaited(): StateArrival {
+    if (this.#arrival === null) {
+      throw new Refusal('not-awaiting', 'This machine was not told to await a state.');
+    }
+    return this.#arrival;
+  }
+
   #configured(): Vm {
     if (this.#vm === null) throw new Refusal('not-configured', 'This machine was not configured.');
     return this.#vm;
@@ -247,10 +271,19 @@ async function save(
   timeoutMs: number,
 ): Promise<MachineAnswer<'saveState'>> {
   // On this thread, as everything that stands between a guest and its next instruction: a wake-up more costs as much again.
-  const state = encodeMachineState(machine.saveStateSync());
+  const state = machine.saveStreamSync();
   const departure = await connection();
   await departure.write(state, timeoutMs);
   return { bytes: state.length };
+}
+
+function loadAhead(machine: KvmMachine, stream: Uint8Array, clock: 'wall' | 'stopped'): boolean {
+  try {
+    return machine.loadStreamAheadSync(stream, clock);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'native-peer-violation')) throw error;
+    throw new Refusal('state-refused', `The state cannot be read: ${error.message}.`, error);
+  }
 }
 
 /** Where pausing fails the pause stays asked for; a failed one changes nothing. */

@@ -1,7 +1,7 @@
 /** A state stream over a unix socket: out of one machine, into another. */
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MachineStateReader, type StatePayload } from '@drover/protocol';
+import { MachineStateReader } from '@drover/protocol';
 import { Refusal } from './refusal.js';
 
 /** How long a connection stays open after its state was read, ms. */
@@ -74,18 +74,24 @@ function notWritten(path: string, why: string, cause?: unknown): Refusal {
 
 /** One incoming state: listens, reads one stream, checks it, and has it loaded when that is asked for. */
 export class StateArrival {
-  readonly #payloads: Promise<readonly StatePayload[]>;
-  readonly #load: (payloads: readonly StatePayload[]) => void;
-  #loaded: Promise<void> | null = null;
+  readonly #load: (stream: Uint8Array) => boolean;
+  #stream: Uint8Array | null = null;
+  /** Called in the moment in which the last byte comes: a turn of the event loop more would cost the guest as much as loading. */
+  #wanted: (stream: Uint8Array) => void = () => {};
+  /** Rejects where it cannot come any more. */
+  readonly #arrived: Promise<void>;
+  #loaded: Promise<boolean> | null = null;
 
-  private constructor(
-    payloads: Promise<readonly StatePayload[]>,
-    load: (payloads: readonly StatePayload[]) => void,
-  ) {
-    this.#payloads = payloads;
+  private constructor(connection: Promise<Socket>, load: (stream: Uint8Array) => boolean) {
     this.#load = load;
+    this.#arrived = connection.then((socket) =>
+      readStream(socket, (stream) => {
+        this.#stream = stream;
+        this.#wanted(stream);
+      }),
+    );
     // Asked for by a request, which may come later, or never.
-    payloads.catch(() => {});
+    this.#arrived.catch(() => {});
   }
 
   /**
@@ -95,7 +101,7 @@ export class StateArrival {
   static async listen(
     path: string,
     rehearsal: Uint8Array,
-    load: (payloads: readonly StatePayload[]) => void,
+    load: (stream: Uint8Array) => boolean,
   ): Promise<StateArrival> {
     const server = createServer();
     await new Promise<void>((resolve, reject) => {
@@ -103,19 +109,31 @@ export class StateArrival {
       server.listen(path, resolve);
     });
     await rehearse(server, path, rehearsal);
-    return new StateArrival(firstConnection(server).then(readStream), load);
+    return new StateArrival(firstConnection(server), load);
   }
 
-  /** Loads it as soon as it is there, once. Rejects with `state-refused`, or with what loading threw. */
-  loaded(): Promise<void> {
-    this.#loaded ??= this.#payloads.then(this.#load);
+  /** Loads it as soon as it is there, once; what loading it answered. Rejects with `state-refused`, or with what loading threw. */
+  loaded(): Promise<boolean> {
+    this.#loaded ??= new Promise((resolve, reject) => {
+      const load = (stream: Uint8Array): void => {
+        try {
+          resolve(this.#load(stream));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      if (this.#stream === null) this.#wanted = load;
+      else load(this.#stream);
+      this.#arrived.catch(reject);
+    });
     return this.#loaded;
   }
 }
 
 /** Only time is lost where it fails. */
 async function rehearse(server: Server, path: string, state: Uint8Array): Promise<void> {
-  const read = new Promise<Socket>((resolve) => server.once('connection', resolve)).then(readStream);
+  const connection = new Promise<Socket>((resolve) => server.once('connection', resolve));
+  const read = connection.then((socket) => readStream(socket, () => {}));
   read.catch(() => {});
   try {
     const departure = await StateDeparture.connect(path, REHEARSAL_MS);
@@ -138,8 +156,8 @@ function firstConnection(server: Server): Promise<Socket> {
   });
 }
 
-/** The payloads as soon as the last byte is there: nobody waits for the connection to be closed. */
-function readStream(socket: Socket): Promise<readonly StatePayload[]> {
+/** Calls `here` with all of it as soon as the last byte is there, and then resolves: nobody waits for the connection to be closed. */
+function readStream(socket: Socket, here: (stream: Uint8Array) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const reader = new MachineStateReader();
     const refuse = (why: string): void => {
@@ -153,11 +171,11 @@ function readStream(socket: Socket): Promise<readonly StatePayload[]> {
     socket.on('data', (piece: Buffer) => {
       const read = reader.push(piece);
       if (read === null) return;
-      socket.removeAllListeners('data').removeAllListeners('end');
+      if (read.ok) here(read.value);
       // Closing waits: the guest stands still.
-      socket.pause();
+      socket.removeAllListeners('data').removeAllListeners('end').pause();
       setTimeout(() => socket.destroy(), CLOSE_AFTER_MS).unref();
-      if (read.ok) resolve(read.value);
+      if (read.ok) resolve();
       else refuse(`The state cannot be read: ${read.error.path} ${read.error.message}.`);
     });
   });

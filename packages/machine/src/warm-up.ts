@@ -1,9 +1,7 @@
-import type { KvmMachine } from '@drover/native';
+import { urgent } from '@drover/native';
 import {
-  decodeMachineState,
   encodeMachineAnswer,
   encodeMachineRequest,
-  encodeMachineState,
   type MachineRequestName,
   machineRequest,
   parseMachineRequest,
@@ -17,18 +15,18 @@ const stillness = { timeoutMs: 1, saveTimeoutMs: 1 };
 const requests: readonly (readonly [MachineRequestName, object])[] = [
   ['standStill', stillness],
   ['saveState', { socket: '/s', timeoutMs: 1 }],
+  ['loadAhead', {}],
   ['stateLoaded', {}],
   ['resume', {}],
 ];
 
 /**
- * Goes through reading requests, and through encoding and decoding a state, ahead of time: a machine does each at most a few times in its
- * life, with its guest paused, and code that runs for the first time takes milliseconds.
+ * Goes through reading requests, and through being urgent, ahead of time: a machine is asked each at most a few times in its life, with its guest paused, and code that
+ * runs for the first time takes milliseconds.
  */
-export function warmUp(machine: KvmMachine): void {
-  const payloads = machine.cpuidPayloads();
+export function warmUp(): void {
   for (let turn = 0; turn < TURNS; turn++) {
-    decodeMachineState(encodeMachineState(payloads));
+    urgent()();
     for (const [request, args] of requests) {
       const line = parseMachineRequest(
         encodeMachineRequest({ id: 1, version: 2, request, arguments: args }).trim(),

@@ -93,6 +93,18 @@ describeMachine('the state of a machine', () => {
     expect(target.machine.log()).not.toContain('BAD');
   });
 
+  it('is loaded as it comes where that was asked for before, and needs no more (R3)', async () => {
+    const source = await running(beatingGuest, 'pages=16 rate=100', '\nB ');
+    await source.agent.ask('pause', { timeoutMs: 5000 });
+    const target = await awaiting('wall');
+    const ahead = target.agent.ask('loadAhead', {});
+    expect(await target.agent.ask('resume', {})).toMatchObject({ code: 'not-loaded' });
+    await source.agent.ask('saveState', { socket: target.socket, timeoutMs: 5000 });
+    expect(await ahead).toEqual({ complete: true });
+    expect(await target.agent.ask('status', {})).toMatchObject({ state: 'paused' });
+    expect(await target.agent.ask('stateLoaded', {})).toEqual({});
+  });
+
   it('can be saved again, and the guest goes on where it is (R2)', async () => {
     const source = await running(beatingGuest, 'pages=16 rate=100', '\nB ');
     expect(await source.agent.ask('saveState', { socket: '/nowhere/s.sock', timeoutMs: 5000 })).toMatchObject(

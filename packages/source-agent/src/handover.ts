@@ -47,6 +47,7 @@ export async function handOver(
 
   await m.reached?.('relinquished');
   const handed = await commit(run, channel, epoch);
+  run.settle();
   if (handed === null) {
     const settled = await settleInDoubt(m);
     if (settled.kind !== 'completed') return settled;

@@ -1,4 +1,4 @@
-import type { BulkSender } from '@drover/native';
+import { type BulkSender, urgent } from '@drover/native';
 import type { ControlChannel } from '@drover/protocol';
 import { type DroverError, Interruption, type RoundReport } from '@drover/types';
 import type { DirtyTracker, VmmEvent } from '@drover/vmm';
@@ -34,6 +34,7 @@ export class SourceRun {
   relinquishing = false;
 
   #ignoreGuest: () => void = () => {};
+  #endUrgency: () => void = () => {};
 
   constructor(readonly migration: SourceMigration) {
     this.deadlines = { ...DEFAULT_SOURCE_DEADLINES, ...migration.deadlines };
@@ -69,6 +70,17 @@ export class SourceRun {
   /** The destination has all of the guest: what happens to the source's VMM no longer ends the migration (R2). */
   ignoreGuest(): void {
     this.#ignoreGuest();
+  }
+
+  /** From here on the guest stands still, and waits for this process. */
+  hurry(): void {
+    this.#endUrgency = urgent();
+    this.sender?.hurry();
+  }
+
+  /** It waits no longer, or for somebody else. Idempotent. */
+  settle(): void {
+    this.#endUrgency();
   }
 
   /** Pauses the guest; ms it took. Not raced: whether the guest stands still must be known. */
@@ -108,6 +120,7 @@ export class SourceRun {
 
   /** Gives back what holds threads and sockets. Idempotent. */
   release(): void {
+    this.settle();
     this.interruption.close();
     this.progress.stop();
     this.tracker?.stop();

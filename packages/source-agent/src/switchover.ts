@@ -7,6 +7,8 @@ import { collect, type Remaining, sendRound } from './rounds.js';
 import { type SourceRun, text } from './run.js';
 import { watchFor } from './watch-control.js';
 
+/** Peer protocol version from which SWITCHOVER goes beside the last round, and a destination waits for one that came whole. */
+const EARLY_SWITCHOVER_VERSION = 2;
 /** Rounds that repair pages damaged on the way after the guest's pause, at most. */
 const REPAIR_ROUNDS = 3;
 /** Own threads that take the digest. */
@@ -34,9 +36,10 @@ export async function switchOver(
   prepared: Prepared,
   remaining: Remaining,
 ): Promise<SwitchedOver> {
-  const { channel, sender, tracker } = prepared;
+  const { channel, sender, tracker, version } = prepared;
   const { migration: m, deadlines, interruption, progress } = run;
   progress.enter('switchover');
+  run.hurry();
   const startedAt = remaining.pausedAt ?? performance.now();
   const alreadyPaused = remaining.pausedAt !== null;
   const pauseMs = alreadyPaused ? remaining.pauseMs : await run.pauseGuest();
@@ -48,12 +51,17 @@ export async function switchOver(
   state.catch(() => {});
   const roundsStartedAt = performance.now();
   if (!alreadyPaused) await collect(run, tracker, remaining.dirty);
-  const lastRound = await sendRest(run, sender, remaining);
-  const lastRoundMs = performance.now() - roundsStartedAt;
-
+  let lastRoundMs = 0;
+  const rest = sendRest(run, sender, remaining).then((lastRound) => {
+    lastRoundMs = performance.now() - roundsStartedAt;
+    return lastRound;
+  });
+  rest.catch(() => {});
   await m.reached?.('last-round-sent');
+  const lastRound = version < EARLY_SWITCHOVER_VERSION ? await rest : remaining.nextRound;
   run.switchoverSent = true;
   await channel.send('switchover', { lastRound, verify: m.settings.verify });
+  await rest;
   const { ready, verifyMs } = await compareDigests(run, prepared);
   const saved = await interruption.race(state);
   // From here the destination has everything: if the source's VMM dies now, the guest can only go on there (R2).

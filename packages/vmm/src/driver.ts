@@ -158,13 +158,13 @@ export interface Vmm {
   prepareSave(socketPath: string): Promise<void>;
   /** Writes device state, without memory, to the unix socket at `socketPath` on which somebody listens. Guest must be paused. It stays revivable by {@link resume}. */
   saveState(socketPath: string, signal: AbortSignal): Promise<void>;
-  /**
-   * Whether device state may be written to an incoming VMM while its memory is not complete: then it is kept, and loaded when {@link loaded}
-   * is called. Otherwise it is loaded as it comes.
-   */
-  readonly keepsStateForLater: boolean;
   /** For an incoming VMM: starts to listen for device state; returns the unix socket to write it to. */
   prepareLoad(): Promise<string>;
+  /**
+   * Of VMMs that can: called before the state comes to that socket, beside the last round. Resolves when it has come and is loaded as far as
+   * that touches no guest memory; true where nothing is left for {@link loaded}, which then need not be called.
+   */
+  loadAhead?(timeoutMs: number): Promise<boolean>;
   /** Called once memory is complete. Resolves when the state that was written to that socket is loaded; the VMM is then paused. */
   loaded(timeoutMs: number): Promise<void>;
   /** After a handover: tells the network where the guest is now. Failing is harmless. */

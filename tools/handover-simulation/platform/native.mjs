@@ -127,6 +127,7 @@ class Sender {
   }
 
   setBandwidth() {}
+  hurry() {}
 
   async stateSent() {
     await this.#waits.for('state', 3_600_000);
@@ -214,6 +215,8 @@ class Receiver {
     return { bytes: 8 };
   }
 
+  hurry() {}
+
   cancel() {
     this.#over = true;
     this.#waits.fail(nativeError('native-cancelled', 'the transfer was cancelled'));
@@ -275,3 +278,6 @@ const addon = {
 };
 
 export const native = () => addon;
+
+/** There is one thread. */
+export const urgent = () => () => {};

@@ -222,6 +222,31 @@ Result<std::vector<Payload>> Machine::save() {
   return write_payloads(machine);
 }
 
+Result<bool> Machine::load_ahead(std::vector<Payload> payloads, ClockMode mode) {
+  {
+    std::lock_guard operation(operation_);
+    if (state() != State::made || kept_) return wrong_state("was booted or loaded already");
+    auto read = read_payloads(payloads, options_.vcpus);
+    if (!read) return read.error();
+    const std::vector<CpuState>& cpus = read.value().cpus;
+    if (std::any_of(cpus.begin(), cpus.end(), touches_memory)) {
+      kept_.emplace(Kept{std::move(payloads), mode});
+      return false;
+    }
+  }
+  if (Status loaded = load(payloads, mode); !loaded) return loaded.error();
+  return true;
+}
+
+Status Machine::finish_load() {
+  std::optional<Kept> kept;
+  {
+    std::lock_guard operation(operation_);
+    kept.swap(kept_);
+  }
+  return kept ? load(kept->payloads, kept->mode) : success();
+}
+
 // The order is KVM's: CPUID decides which registers exist; the guest's clock is there before registers that have KVM
 // write times into guest memory; the I/O APIC sends to local APICs; deadlines are times of the TSC.
 Status Machine::load(const std::vector<Payload>& payloads, ClockMode mode) {

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,11 @@ class Machine final : public machine::Machine {
   Status pause(std::chrono::milliseconds timeout) override;
   Result<std::vector<Payload>> save() override;
   Status load(const std::vector<Payload>& payloads, ClockMode mode) override;
+  // Loads it before memory is complete, where that neither reads nor writes memory; then true. Otherwise it is checked,
+  // kept, and loaded by finish_load(). Errors as load().
+  Result<bool> load_ahead(std::vector<Payload> payloads, ClockMode mode);
+  // Once memory is complete. Nothing is left to do after a load_ahead() that was true.
+  Status finish_load();
 
   // What the guest was promised of its processors, at any time: what another host must have to take it on.
   CpuDefinition cpu_definition();
@@ -115,6 +121,12 @@ class Machine final : public machine::Machine {
   std::mutex operation_;  // one call at a time
   std::mutex mutex_;      // guards state_
   State state_ = State::made;
+  // A state that waits for memory; guarded by operation_.
+  struct Kept {
+    std::vector<Payload> payloads;
+    ClockMode mode;
+  };
+  std::optional<Kept> kept_;
   // Last: their threads use all of the above, and end first.
   std::vector<std::unique_ptr<VcpuThread>> threads_;
 };

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/transfer/little_endian.h"
+#include "core/base/little_endian.h"
 
 namespace drover::machine {
 

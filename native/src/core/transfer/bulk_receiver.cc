@@ -1,7 +1,9 @@
 #include "core/transfer/bulk_receiver.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "core/scheduling/urgency.h"
 #include "core/transfer/run_check.h"
 
 namespace drover {
@@ -91,10 +93,10 @@ bool BulkReceiver::open_round(size_t channel, uint32_t round) {
   return true;
 }
 
-void BulkReceiver::end_round(size_t channel) {
+void BulkReceiver::end_round(size_t channel, bool torn) {
   {
     std::lock_guard lock(mutex_);
-    ledger_.end(channel);
+    ledger_.end(channel, torn);
   }
   changed_.notify_all();
 }
@@ -155,12 +157,12 @@ Status BulkReceiver::wait_connected(int64_t timeout_ms) {
 
 Status BulkReceiver::wait_round(uint32_t round, int64_t timeout_ms) {
   return wait_until(deadline_in_ms(timeout_ms), "the source did not end the round",
-                    [&] { return ledger_.completed() >= round; });
+                    [&] { return ledger_.completed() >= round && ledger_.whole(); });
 }
 
 bool BulkReceiver::has_round(uint32_t round) {
   std::lock_guard lock(mutex_);
-  return !failure_.failed() && ledger_.completed() >= round;
+  return !failure_.failed() && ledger_.completed() >= round && ledger_.whole();
 }
 
 Status BulkReceiver::connect_to_vmm(const std::string& socket, int64_t timeout_ms) {
@@ -172,7 +174,17 @@ Status BulkReceiver::connect_to_vmm(const std::string& socket, int64_t timeout_m
 }
 
 Result<uint64_t> BulkReceiver::deliver(int64_t timeout_ms) {
-  const Deadline deadline = deadline_in_ms(timeout_ms);
+  {
+    std::lock_guard lock(mutex_);
+    delivering_ = ::pthread_self();
+  }
+  auto delivered = deliver_until(deadline_in_ms(timeout_ms));
+  std::lock_guard lock(mutex_);
+  delivering_.reset();
+  return delivered;
+}
+
+Result<uint64_t> BulkReceiver::deliver_until(Deadline deadline) {
   auto begun =
       wait_until(deadline, "the device state has not come", [this] { return state_whole_ || !state_.empty(); });
   if (!begun) return begun.error();
@@ -196,6 +208,13 @@ Result<uint64_t> BulkReceiver::deliver(int64_t timeout_ms) {
     auto sent = vmm->send(piece, deadline);
     if (!sent) return failure_.failed() ? failure_.error() : sent.error();
   }
+}
+
+void BulkReceiver::hurry() {
+  std::lock_guard lock(mutex_);
+  if (std::exchange(hurried_, true)) return;
+  for (std::thread& thread : threads_) make_urgent(thread.native_handle());
+  if (delivering_) make_urgent(*delivering_);
 }
 
 void BulkReceiver::cancel() { failure_.fail(cancelled_error()); }

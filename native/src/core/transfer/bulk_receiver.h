@@ -5,10 +5,13 @@
 // the state was acknowledged, between two rounds, has ended in order: that is no error, but nothing more can come.
 #pragma once
 
+#include <pthread.h>
+
 #include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -48,7 +51,8 @@ class BulkReceiver : private RoundKeeper {
 
   // Until all channels are there.
   Status wait_connected(int64_t timeout_ms);
-  // Until all channels have ended `round`: every page of it is in memory, or was named torn to the source.
+  // Until all channels have ended `round`, or a later one, with every page of it in memory: what came torn the source
+  // sends again in the next round, and that one is waited for.
   Status wait_round(uint32_t round, int64_t timeout_ms);
   // Whether that wait would end at once, and well. Does not block.
   bool has_round(uint32_t round);
@@ -59,6 +63,9 @@ class BulkReceiver : private RoundKeeper {
   // worth nothing: end it. A time-out is harmless until the first byte of state is here.
   Result<uint64_t> deliver(int64_t timeout_ms);
 
+  // The guest stands still and waits for what is on its way: the threads run ahead of ordinary ones from here to their
+  // end. Any thread.
+  void hurry();
   // Ends everything with `cancelled`; from any thread.
   void cancel();
   // The same with `closed`, and joins the threads. Prompt. From any thread but theirs.
@@ -69,12 +76,13 @@ class BulkReceiver : private RoundKeeper {
  private:
   BulkReceiver(ReceiverOptions options, std::shared_ptr<CancelToken> token);
   bool open_round(size_t channel, uint32_t round) override;
-  void end_round(size_t channel) override;
+  void end_round(size_t channel, bool torn) override;
   Status add_pages(uint16_t channel, Stream stream);
   Status add_state(Stream stream);
   void page_thread(ReceiverChannel& channel);
   void state_thread();
   bool all_here() const;
+  Result<uint64_t> deliver_until(Deadline deadline);
   template <typename Done>
   Status wait_until(Deadline deadline, const char* what, Done done);
 
@@ -92,6 +100,8 @@ class BulkReceiver : private RoundKeeper {
   bool state_whole_ = false;    // that is all of it, and it was checked
   bool ended_ = false;          // the source closed a channel in order
   std::vector<std::thread> threads_;
+  std::optional<pthread_t> delivering_;  // the thread inside deliver()
+  bool hurried_ = false;
 };
 
 }  // namespace drover

@@ -1,5 +1,6 @@
 #include "core/transfer/bulk_sender.h"
 
+#include "core/scheduling/urgency.h"
 #include "core/transfer/connect.h"
 #include "core/transfer/run_check.h"
 
@@ -221,6 +222,11 @@ Result<StateTotals> BulkSender::state_sent() {
   changed_.wait(lock, [&] { return state_ || failure_.failed(); });
   if (state_) return *state_;
   return failure_.error();
+}
+
+void BulkSender::hurry() {
+  std::lock_guard lock(mutex_);
+  for (std::thread& thread : threads_) make_urgent(thread.native_handle());
 }
 
 void BulkSender::cancel() { failure_.fail(cancelled_error()); }

@@ -70,6 +70,9 @@ class BulkSender {
   Result<StateTotals> state_sent();
 
   void set_bandwidth(uint64_t bytes_per_second) { limit_.set(bytes_per_second); }
+  // The guest stands still and waits for what is to be sent: the threads run ahead of ordinary ones from here to their
+  // end. Any thread.
+  void hurry();
   // Ends everything with `cancelled`; from any thread.
   void cancel();
   // The same with `closed`, and joins the threads. Prompt. From any thread but theirs.

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "core/base/little_endian.h"
 #include "core/memory/guest_memory.h"
 #include "core/simd/crc32c.h"
-#include "core/transfer/little_endian.h"
 
 namespace drover {
 

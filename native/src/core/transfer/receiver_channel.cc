@@ -135,7 +135,7 @@ Status ReceiverChannel::take_round_end(const FrameHeader& frame) {
   torn_.reset();
   in_round_ = false;
   // Before the acknowledgement: the source may begin the next round as soon as it has the last of them.
-  rounds_.end_round(channel_);
+  rounds_.end_round(channel_, torn_frames > 0);
   FrameHeader acknowledgement{.type = FrameType::round_end_ack, .round = round_, .count = torn_frames};
   return stream_.send(encode_frame(acknowledgement));
 }

@@ -29,7 +29,7 @@ class RoundKeeper {
   // The channel's first frame of a round; false when the peer may not begin it now.
   virtual bool open_round(size_t channel, uint32_t round) = 0;
   // Every page of the round that came over this channel is in memory.
-  virtual void end_round(size_t channel) = 0;
+  virtual void end_round(size_t channel, bool torn) = 0;
 };
 
 class ReceiverChannel {

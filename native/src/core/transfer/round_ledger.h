@@ -23,11 +23,15 @@ class RoundLedger {
     return *active_ == round && !ended_[channel];
   }
 
-  // The channel has ended the round that it opened. True when it was the last one.
-  bool end(size_t channel) {
+  // The channel has ended the round that it opened, `torn` where pages of it came damaged. True when it was the last
+  // one.
+  bool end(size_t channel, bool torn) {
     ended_[channel] = true;
+    torn_ = torn_ || torn;
     if (!std::all_of(ended_.begin(), ended_.end(), [](bool ended) { return ended; })) return false;
     completed_ = *active_;
+    whole_ = !torn_;
+    torn_ = false;
     active_.reset();
     ended_.assign(ended_.size(), false);
     return true;
@@ -35,12 +39,16 @@ class RoundLedger {
 
   // The last round that all channels have ended; -1 before the first.
   int64_t completed() const { return completed_; }
+  // Whether every page of that round is in memory as it was sent.
+  bool whole() const { return whole_; }
   bool between_rounds() const { return !active_; }
 
  private:
   std::vector<bool> ended_;  // of the active round
   std::optional<uint32_t> active_;
+  bool torn_ = false;  // of the active round
   int64_t completed_ = -1;
+  bool whole_ = false;
 };
 
 }  // namespace drover

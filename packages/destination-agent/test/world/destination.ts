@@ -81,7 +81,6 @@ export class Destination {
     this.#cleanUp.push(() => server.close());
     this.vmm = this.host.makeVmm({
       memory: this.memory(),
-      keepsStateForLater: false,
       prepareLoad: () => new Promise((resolve) => server.listen(path, () => resolve(path))),
       loaded: async () => {
         await state;

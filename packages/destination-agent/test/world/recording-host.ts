@@ -64,7 +64,6 @@ export class RecordingHost implements DestinationHost {
       },
       announce: async () => void this.log.push('announce'),
       destroy: async () => void this.log.push('destroy'),
-      keepsStateForLater: false,
       prepareLoad: async () => '/nowhere/load.sock',
       loaded: () => new Promise<void>(() => {}),
       ...parts,

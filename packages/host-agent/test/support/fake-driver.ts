@@ -199,8 +199,6 @@ export class FakeVmm implements Vmm {
   tracker(): DirtyTracker {
     throw new Error('this fake has no memory to track');
   }
-
-  readonly keepsStateForLater = false;
   prepareSave = () => Promise.resolve();
   saveState = () => Promise.resolve();
   prepareLoad = () => Promise.resolve(join(this.record.directory, 'state.sock'));

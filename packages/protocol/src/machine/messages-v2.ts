@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { cpuDefinitionV1 } from '../cpu-definition.js';
 import { machineRequestsV1 } from './messages-v1.js';
 
-const { pause, collect, saveState } = machineRequestsV1;
+const { pause, collect, saveState, stateLoaded } = machineRequestsV1;
 const { timeoutMs } = pause.arguments.shape;
 
 export const machineRequestsV2 = {
@@ -23,4 +23,9 @@ export const machineRequestsV2 = {
     arguments: z.strictObject({ timeoutMs, saveTimeoutMs: timeoutMs }),
     answer: pause.answer.extend({ collected: collect.answer.nullable() }),
   },
+  /**
+   * After awaitState, before guest memory is complete: answers when the state is here and was loaded, or, where loading it touches guest memory,
+   * checked and kept: `complete` is then false, and stateLoaded loads it.
+   */
+  loadAhead: { arguments: stateLoaded.arguments, answer: z.object({ complete: z.boolean() }) },
 } as const;

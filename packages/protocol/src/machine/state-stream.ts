@@ -79,7 +79,7 @@ export function encodeMachineState(payloads: readonly StatePayload[]): Uint8Arra
   return Buffer.concat([head, body]);
 }
 
-/** Takes a stream in pieces and never holds more than the limit (R6). */
+/** Takes a stream in pieces and never holds more than the limit (R6). What its head says is checked, its payloads are not. */
 export class MachineStateReader {
   #parts: Uint8Array[] = [];
   #held = 0;
@@ -91,8 +91,8 @@ export class MachineStateReader {
     return this.#held;
   }
 
-  /** Null until the stream is there as a whole, or found to be wrong; nothing is to be pushed after that. */
-  push(piece: Uint8Array): DecodeResult<StatePayload[]> | null {
+  /** Null until the stream is there, and then all of its bytes, or its head found to be wrong; nothing is to be pushed after that. */
+  push(piece: Uint8Array): DecodeResult<Uint8Array> | null {
     this.#parts.push(piece);
     this.#held += piece.length;
     if (this.#held < this.#needed) return null;
@@ -103,7 +103,7 @@ export class MachineStateReader {
       this.#needed += head.value.bodyBytes;
       if (this.#held < this.#needed) return null;
     }
-    return decodeMachineState(this.#joined());
+    return decoded(this.#joined());
   }
 
   #joined(): Uint8Array {

@@ -207,8 +207,6 @@ export class FakeVmm implements Vmm {
       },
     };
   }
-
-  readonly keepsStateForLater = false;
   async prepareSave(): Promise<void> {}
 
   async saveState(socketPath: string, signal: AbortSignal): Promise<void> {

@@ -30,7 +30,6 @@ export class MachineVmm implements Vmm {
   readonly record: VmmRecord;
   readonly memory: GuestMemory;
   readonly consoleSocket: string;
-  readonly keepsStateForLater = true;
   readonly regions: readonly { readonly id: string; readonly sizeBytes: bigint }[];
   readonly #spec: InstanceSpec;
   readonly #client: MachineClient;
@@ -182,19 +181,33 @@ export class MachineVmm implements Vmm {
     }
   }
 
+  /** @throws as {@link loaded} */
+  async loadAhead(timeoutMs: number): Promise<boolean> {
+    if (!this.#client.knows('loadAhead')) return false;
+    try {
+      return (await this.#client.request('loadAhead', {}, { timeoutMs })).complete;
+    } catch (error) {
+      throw this.#notLoaded(error);
+    }
+  }
+
   /** @throws `machine-load-failed`, `machine-not-loaded` before {@link prepareLoad} */
   async loaded(timeoutMs: number): Promise<void> {
     await this.#timed('load', async () => {
       try {
         await this.#client.request('stateLoaded', {}, { timeoutMs });
       } catch (error) {
-        throw vmmErrors.error(
-          refusalCode(error) === 'not-awaiting' ? 'machine-not-loaded' : 'machine-load-failed',
-          `The state of instance "${this.#spec.name}" was not loaded here: ${reason(error)}`,
-          error,
-        );
+        throw this.#notLoaded(error);
       }
     });
+  }
+
+  #notLoaded(error: unknown): Error {
+    return vmmErrors.error(
+      refusalCode(error) === 'not-awaiting' ? 'machine-not-loaded' : 'machine-load-failed',
+      `The state of instance "${this.#spec.name}" was not loaded here: ${reason(error)}`,
+      error,
+    );
   }
 
   /** It has no network. */

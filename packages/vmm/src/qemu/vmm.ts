@@ -42,7 +42,6 @@ export class QemuVmm implements Vmm {
   readonly record: VmmRecord;
   readonly memory: GuestMemory;
   readonly consoleSocket: string;
-  readonly keepsStateForLater = false;
   readonly regions: readonly { readonly id: string; readonly sizeBytes: bigint }[];
   readonly #spec: InstanceSpec;
   readonly #qmp: QmpClient;

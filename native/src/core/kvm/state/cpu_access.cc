@@ -39,6 +39,16 @@ std::string joined(const std::vector<std::string>& names) {
 // Registers that come with the time instead.
 bool is_of_time(uint32_t index) { return index == kMsrTsc || index == kMsrTscDeadline; }
 
+// Registers in which a guest tells KVM, or Hyper-V's interface in it, where in memory to write something. Linux
+// Documentation/virt/kvm/x86/msr; Hyper-V TLFS, chapter 3 and on. Those in between that name no memory do no harm here.
+bool may_name_memory(uint32_t index) {
+  return index == 0x11 || index == 0x12 || (index >= 0x4b564d00 && index <= 0x4b564dff) ||
+         (index >= 0x40000000 && index <= 0x40001fff);
+}
+
+// KVM_POLL_CONTROL and KVM_MIGRATION_CONTROL are flags, and not zero in a guest that never wrote them.
+bool is_flag_of_kvm(uint32_t index) { return index == 0x4b564d05 || index == 0x4b564d08; }
+
 }  // namespace
 
 Status set_cpuid(const Vcpu& vcpu, const CpuidState& state) {
@@ -174,6 +184,17 @@ Status set_cpu(const Vcpu& vcpu, const CpuState& state) {
                [](const MsrValue& msr) { return !is_of_time(msr.index); });
   if (Status done = set_msrs(vcpu, msrs); !done) return done;
   return set(vcpu, DROVER_KVM_NAMED(KVM_SET_VCPU_EVENTS), &state.events, "pending events");
+}
+
+bool touches_memory(const CpuState& state) {
+  constexpr uint64_t kPaging = 1ull << 31;                 // CR0.PG
+  constexpr uint64_t kPhysicalAddressExtension = 1u << 5;  // CR4.PAE
+  constexpr uint64_t kLongModeActive = 1u << 10;           // EFER.LMA
+  const bool pae = (state.sregs.cr0 & kPaging) != 0 && (state.sregs.cr4 & kPhysicalAddressExtension) != 0 &&
+                   (state.sregs.efer & kLongModeActive) == 0;
+  return pae || std::any_of(state.msrs.begin(), state.msrs.end(), [](const MsrValue& msr) {
+           return msr.value != 0 && may_name_memory(msr.index) && !is_flag_of_kvm(msr.index);
+         });
 }
 
 Status set_tsc_deadline(const Vcpu& vcpu, const CpuState& state) {

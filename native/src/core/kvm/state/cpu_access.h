@@ -22,6 +22,10 @@ Result<CpuState> get_cpu(const Vcpu& vcpu, const std::vector<uint32_t>& msr_indi
 // All but what depends on the TSC: set_tscs and set_tsc_deadline come after. Errors unsupported: the register or
 // the part of the state that this host cannot set.
 Status set_cpu(const Vcpu& vcpu, const CpuState& state);
+
+// Whether set_cpu, of KVM as it is, reads guest memory (the table of page directories, under PAE paging) or may write
+// it (times and the like, into places that the guest named). Memory must then be complete before.
+bool touches_memory(const CpuState& state);
 // When the local APIC's timer fires, where it fires by the TSC. After set_tscs.
 Status set_tsc_deadline(const Vcpu& vcpu, const CpuState& state);
 

@@ -2,10 +2,10 @@
 
 #include <cstring>
 
+#include "core/base/little_endian.h"
 #include "core/machine/boot/bzimage.h"
 #include "core/machine/boot/memory_map.h"
 #include "core/machine/boot/pvh.h"
-#include "core/transfer/little_endian.h"
 
 namespace drover::machine {
 

@@ -4,9 +4,9 @@
 #include <array>
 #include <cstring>
 
+#include "core/base/little_endian.h"
 #include "core/machine/boot/initrd.h"
 #include "core/machine/boot/memory_map.h"
-#include "core/transfer/little_endian.h"
 
 namespace drover::machine {
 

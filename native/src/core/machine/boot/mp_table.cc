@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/transfer/little_endian.h"
+#include "core/base/little_endian.h"
 
 namespace drover::machine {
 

@@ -6,9 +6,9 @@
 #include <cstring>
 #include <optional>
 
+#include "core/base/little_endian.h"
 #include "core/machine/boot/initrd.h"
 #include "core/machine/boot/memory_map.h"
-#include "core/transfer/little_endian.h"
 
 namespace drover::machine {
 
