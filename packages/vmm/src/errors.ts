@@ -226,6 +226,12 @@ export const vmmErrors = defineErrors({
     summary:
       'A disk of the spec is missing on this host, cannot be opened as needed, or is no file or block device.',
   },
+  'disk-image-unusable': {
+    status: 422,
+    retryable: false,
+    summary:
+      'A qcow2 disk of the spec is no qcow2 image, or a backing file of it is not on this host. Put it there, or correct its format.',
+  },
   'network-interface-missing': {
     status: 422,
     retryable: false,
@@ -247,6 +253,12 @@ export const vmmErrors = defineErrors({
     retryable: true,
     summary:
       'QEMU does not tell which device states it can save and load (-dump-vmstate), so its guests cannot be moved. Use another build of QEMU.',
+  },
+  'blocker-tracking': {
+    status: 422,
+    retryable: false,
+    summary:
+      'The kernel of this host cannot tell what a guest of QEMU writes, so that none can be moved from it live. See `drover doctor`.',
   },
   'blocker-vhost-user': {
     status: 422,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { VmmIdentity } from '../src/driver.js';
 import { vmmErrors } from '../src/errors.js';
-import { hasDirectIo, refuseUnstartable, specBlockers } from '../src/qemu/blockers.js';
+import { hasDirectIo, refuseUnstartable, specBlockers, trackingBlockers } from '../src/qemu/blockers.js';
 import { decideIdentity, guestMachines } from '../src/qemu/identity.js';
 import type { QemuFacts } from '../src/qemu/probe.js';
 import { failurePhrase, statusOf } from '../src/qemu/run-state.js';
@@ -118,6 +118,16 @@ describe('blockers', () => {
   it('stop a start only where this driver has no way to run the device', () => {
     expect(() => refuseUnstartable(all)).toThrow(expect.objectContaining({ code: 'blocker-vhost-user' }));
     refuseUnstartable(spec({ components: { d: { kind: 'nvme-disk', backend: 'e', serial: 'S' } } }));
+  });
+
+  it('say what the kernel lacks for tracking', () => {
+    const ok = { ok: true, detail: '' };
+    const probe = { userfaultfd: ok, asyncWriteProtect: ok, pagemapScan: ok };
+    expect(trackingBlockers(probe)).toEqual([]);
+    const detail = 'This kernel has no PAGEMAP_SCAN.';
+    expect(trackingBlockers({ ...probe, pagemapScan: { ok: false, detail } })).toEqual([
+      { code: 'blocker-tracking', message: `This host cannot track what its guests write: ${detail}` },
+    ]);
   });
 
   it('tell which guests need quiesced rounds', () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkBootFiles, checkMemory } from '../src/host/checks.js';
@@ -22,6 +22,17 @@ const facts: QemuFacts = {
 
 function disk(storage: object) {
   return spec({ components: { root: { kind: 'file-storage', format: 'raw', path: '/x', ...storage } } });
+}
+
+/** A header of version 2, and behind it the name of the backing file. */
+function qcow2(backing: string | null): Buffer {
+  const header = Buffer.alloc(104);
+  header.writeUInt32BE(0x514649fb, 0);
+  header.writeUInt32BE(2, 4);
+  if (backing === null) return header;
+  header.writeBigUInt64BE(BigInt(header.length), 8);
+  header.writeUInt32BE(Buffer.byteLength(backing), 16);
+  return Buffer.concat([header, Buffer.from(backing)]);
 }
 
 describe('the check against QEMU', () => {
@@ -85,6 +96,63 @@ describe('the check of files', () => {
     }
     await expect(checkDisks(disk({ path: directory, readOnly: true }))).rejects.toMatchObject({
       code: 'disk-unusable',
+    });
+  });
+
+  it('knows a qcow2 image, and all that it is backed by', async () => {
+    const directory = temporaryDirectory();
+    const at = (name: string) => join(directory, name);
+    writeFileSync(at('base'), 'raw bytes');
+    writeFileSync(at('middle'), qcow2(at('base')));
+    writeFileSync(at('top'), qcow2('middle'));
+    writeFileSync(at('remote'), qcow2('nbd://far/away'));
+    for (const name of ['base', 'middle', 'top', 'remote']) {
+      const format = name === 'base' ? 'raw' : 'qcow2';
+      expect(await checkDisks(disk({ path: at(name), format })), name).toEqual(new Map([['root', 'file']]));
+    }
+  });
+
+  it('names what is no qcow2 image, and a backing file that is not here', async () => {
+    const directory = temporaryDirectory();
+    const at = (name: string) => join(directory, name);
+    writeFileSync(at('raw'), Buffer.alloc(4096));
+    writeFileSync(at('short'), qcow2(null).subarray(0, 20));
+    writeFileSync(at('orphan'), qcow2('gone'));
+    writeFileSync(at('below'), qcow2('orphan'));
+    writeFileSync(at('loop'), qcow2('loop'));
+    writeFileSync(at('cut'), qcow2('a-name-that-is-cut-off').subarray(0, 100));
+    for (const [name, why] of [
+      ['raw', 'it is no qcow2 image'],
+      ['short', 'it is no qcow2 image'],
+      ['orphan', `its backing file ${at('gone')} is missing here: it does not exist`],
+      ['below', `its backing file ${at('gone')} is missing here`],
+      ['loop', 'has no end'],
+      ['cut', 'outside of it'],
+    ] as const) {
+      await expect(checkDisks(disk({ path: at(name), format: 'qcow2' })), name).rejects.toMatchObject({
+        code: 'disk-image-unusable',
+        message: expect.stringContaining(why),
+      });
+    }
+  });
+
+  it('reads what qemu-img writes', async ({ skip }) => {
+    const directory = temporaryDirectory();
+    const image = (...args: string[]) =>
+      execFileSync('qemu-img', ['create', '-q', ...args], { cwd: directory });
+    try {
+      execFileSync('qemu-img', ['--version']);
+    } catch {
+      skip('needs qemu-img');
+    }
+    image('-f', 'qcow2', 'base.qcow2', '1M');
+    image('-f', 'qcow2', '-b', 'base.qcow2', '-F', 'qcow2', 'top.qcow2');
+    const top = disk({ path: join(directory, 'top.qcow2'), format: 'qcow2' });
+    expect(await checkDisks(top)).toEqual(new Map([['root', 'file']]));
+    rmSync(join(directory, 'base.qcow2'));
+    await expect(checkDisks(top)).rejects.toMatchObject({
+      code: 'disk-image-unusable',
+      message: expect.stringContaining('base.qcow2 is missing here'),
     });
   });
 

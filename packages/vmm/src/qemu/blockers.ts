@@ -1,4 +1,5 @@
 /** What a guest has that RAM mode `external` cannot move. */
+import { native, type TrackingProbe } from '@drover/native';
 import type { InstanceSpec } from '@drover/types';
 import type { Blocker } from '../driver.js';
 import { vmmErrors } from '../errors.js';
@@ -102,6 +103,14 @@ export async function stateBlockers(
 }
 
 /** What the running QEMU reports. */
+/** What the tracker needs of this host's kernel; nothing of one guest. */
+export function trackingBlockers(probe: TrackingProbe = native().probeTracking()): Blocker[] {
+  const missing = [probe.userfaultfd, probe.asyncWriteProtect, probe.pagemapScan].find(({ ok }) => !ok);
+  if (missing === undefined) return [];
+  const message = `This host cannot track what its guests write: ${missing.detail}`;
+  return [{ code: 'blocker-tracking' satisfies BlockerCode, message }];
+}
+
 export async function qemuBlockers(qmp: QmpClient): Promise<Blocker[]> {
   const { blockedReasons } = await queryMigrate(qmp);
   return blockedReasons.map((reason) => ({

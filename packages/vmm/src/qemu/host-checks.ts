@@ -4,6 +4,7 @@ import { open, readFile } from 'node:fs/promises';
 import type { Component, InstanceSpec } from '@drover/types';
 import { vmmErrors } from '../errors.js';
 import { codeOf, type Opened, openingFailed, tryOpen } from '../host/open-file.js';
+import { whyNotQcow2 } from './disk-image.js';
 import { findMachine } from './identity.js';
 import type { QemuFacts } from './probe.js';
 
@@ -36,6 +37,16 @@ export async function checkDisks(spec: InstanceSpec): Promise<Map<string, 'file'
       throw vmmErrors.error(
         'disk-unusable',
         `The disk "${id}" of instance "${spec.name}" (${component.path}) cannot be used on this host: ${found.why}.${remedy(component, found.code)}`,
+      );
+    }
+    const why =
+      component.kind === 'file-storage' &&
+      component.format === 'qcow2' &&
+      (await whyNotQcow2(component.path));
+    if (why) {
+      throw vmmErrors.error(
+        'disk-image-unusable',
+        `The disk "${id}" of instance "${spec.name}" (${component.path}) cannot be used on this host as the qcow2 image that it should be: ${why}.`,
       );
     }
     drivers.set(id, found.kind === 'file' ? 'file' : 'host_device');

@@ -10,7 +10,7 @@ import { vmmErrors } from '../errors.js';
 import type { VmmProcess } from '../process/vmm-process.js';
 import { type QmpClient, QmpErrorReply } from '../qmp/client.js';
 import { queryRunState } from '../qmp/commands.js';
-import { hasDirectIo, qemuBlockers, specBlockers, stateBlockers } from './blockers.js';
+import { hasDirectIo, qemuBlockers, specBlockers, stateBlockers, trackingBlockers } from './blockers.js';
 import { writtenDeviceStates } from './device-states.js';
 import { GuestEvents } from './guest-events.js';
 import { populateHeap } from './heap.js';
@@ -152,6 +152,7 @@ export class QemuVmm implements Vmm {
       ...specBlockers(this.#spec, this.#tuning),
       ...(await stateBlockers(this.#spec, this.#describedStates())),
       ...(await qemuBlockers(this.#qmp)),
+      ...trackingBlockers(),
     ];
   }
 
