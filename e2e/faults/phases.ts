@@ -36,7 +36,7 @@ export const PHASES = [
   },
   {
     name: 'memory',
-    says: 'all memory received, device state not loaded',
+    says: 'all memory received, device state not waited for',
     hold: 'destination.memory-received',
     relinquished: false,
   },

@@ -48,13 +48,18 @@ export async function beginMove(
 /** Listens to the guest's console at the destination as soon as there is one. Ends with the migration. */
 export async function followTo(guest: Guest, to: AgentProcess, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const view = await to.client.getInstance(guest.name).catch(() => null);
+    // It may not be running: whoever follows may have killed it.
+    const view = await viewOf(guest, to).catch(() => null);
     if (view?.consoleSocket) {
       guest.meter.attach(view.consoleSocket);
       return;
     }
     await sleep(5);
   }
+}
+
+async function viewOf(guest: Guest, at: AgentProcess): Promise<InstanceView> {
+  return at.client.getInstance(guest.name);
 }
 
 /** Waits for the end of a migration, whatever it is. */
