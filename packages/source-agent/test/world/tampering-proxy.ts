@@ -1,27 +1,33 @@
-/**
- * Stands between a source and a destination and loses one page: on the first channel that sends two data frames in a row it sends the
- * first twice and the second not at all. Each frame is right by itself, and their number is as well.
- */
+/** Stands between a source and a destination and does one thing to the pages on their way. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { BulkKind, BulkType, bulkPayloadBytes, decodeBulkFrameHeader, PeerLimits } from '@drover/protocol';
 
 /** Of a page channel: preamble and bulk hello, before the first frame. */
 const GREETING_BYTES = PeerLimits.preambleBytes + PeerLimits.bulkHelloBytes;
 
+/**
+ * `lose-a-page`: on the first channel that sends two data frames in a row the first goes out twice and the second not at all. Each frame is right by
+ * itself, and their number is as well. `damage-a-page`: a byte of the first data frame is turned that comes once {@link TamperingProxy.armed}.
+ */
+export type Tampering = 'lose-a-page' | 'damage-a-page';
+
 export class TamperingProxy {
-  /** Frames that were replaced: 0 or 1. */
-  replaced = 0;
+  /** Frames that were tampered with: 0 or 1. */
+  tampered = 0;
+  armed = false;
 
   private constructor(
     private readonly server: Server,
+    private readonly tampering: Tampering,
     readonly port: number,
   ) {}
 
-  static async start(destinationPort: number): Promise<TamperingProxy> {
+  static async start(destinationPort: number, tampering: Tampering): Promise<TamperingProxy> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
-    const proxy = new TamperingProxy(server, typeof address === 'object' && address ? address.port : 0);
+    const port = typeof address === 'object' && address ? address.port : 0;
+    const proxy = new TamperingProxy(server, tampering, port);
     server.on('connection', (source) => {
       const destination = connect({ host: '127.0.0.1', port: destinationPort });
       for (const [end, other] of [
@@ -65,13 +71,23 @@ export class TamperingProxy {
       for (let frame = firstFrame(held); frame !== null; frame = firstFrame(held)) {
         held = held.subarray(frame.length);
         const isData = frame.readUInt16LE(0) === BulkType.data;
-        if (isData && last !== null && this.replaced === 0) {
-          this.replaced++;
-          destination.write(last);
-        } else destination.write(frame);
+        destination.write(isData && this.tampered === 0 ? this.#tamper(frame, last) : frame);
         last = isData ? Buffer.from(frame) : null;
       }
     });
+  }
+
+  #tamper(frame: Buffer, last: Buffer | null): Buffer {
+    if (this.tampering === 'lose-a-page') {
+      if (last === null) return frame;
+      this.tampered++;
+      return last;
+    }
+    if (!this.armed) return frame;
+    this.tampered++;
+    const damaged = Buffer.from(frame);
+    damaged[damaged.length - 1] = (damaged[damaged.length - 1] ?? 0) ^ 1;
+    return damaged;
   }
 }
 
