@@ -18,6 +18,8 @@ import { ConsoleSocket } from './console-socket.mjs';
 
 /** How often a wait looks. */
 const POLL_MS = 2;
+/** A guest that has not answered for so long, ms, was not reached by the question: an answer takes a second or two. */
+const ASK_AGAIN_MS = 15_000;
 
 /**
  * @typedef {object} WaitOptions
@@ -111,7 +113,8 @@ export class BeatMeter {
 
   /**
    * Has the guest verify its whole working set and waits for the answer. A port that nobody read for a moment drops the end of a
-   * line (native/guest/README.md): where that was the answer's, it is asked again.
+   * line (native/guest/README.md): where that was the answer's, it is asked again. So it is where no answer comes: what is typed on the console of a
+   * VMM that ends then goes with it.
    *
    * @param {WaitOptions} options
    * @returns {Promise<VerifiedLine>}
@@ -119,9 +122,13 @@ export class BeatMeter {
   async verify(options) {
     this.#record.verified = null;
     this.#ask();
+    let askedAt = nowMs();
     const isAnswered = () => {
       if (this.#record.verified !== null) return true;
-      if (this.#record.verifiedIsTorn) this.#ask();
+      if (this.#record.verifiedIsTorn || nowMs() - askedAt > ASK_AGAIN_MS) {
+        this.#ask();
+        askedAt = nowMs();
+      }
       return false;
     };
     await this.#waitUntil('the guest verified its memory', isAnswered, options);
