@@ -228,7 +228,7 @@ export function assemble(
     agentLoad: () => agents.load,
   });
   const sagaAgents = poolAgents(agents, directory);
-  const preflights = new Preflights(database, fleet, sagaAgents);
+  const preflights = new Preflights(database, fleet, sagaAgents, options.migrations);
   const drains = new Drains({
     replicaId,
     database,

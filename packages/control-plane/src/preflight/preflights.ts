@@ -17,6 +17,8 @@ import {
   writeInstanceSpec,
 } from '@drover/types';
 import type { AgentDirectory, SagaAgent } from '../migrations/agents.js';
+import type { MigrationOptions } from '../migrations/options.js';
+import { placeFor } from '../migrations/turns.js';
 import { findCandidates } from '../placement/candidates.js';
 import { type PlacementHost, type PlacementWish, wishOf } from '../placement/fleet.js';
 import type { FleetReader } from '../placement/read-fleet.js';
@@ -63,11 +65,13 @@ export class Preflights {
   readonly #database: Database;
   readonly #fleet: FleetReader;
   readonly #agents: AgentDirectory;
+  readonly #options: MigrationOptions;
 
-  constructor(database: Database, fleet: FleetReader, agents: AgentDirectory) {
+  constructor(database: Database, fleet: FleetReader, agents: AgentDirectory, options: MigrationOptions) {
     this.#database = database;
     this.#fleet = fleet;
     this.#agents = agents;
+    this.#options = options;
   }
 
   /** Judges these hosts; null: every one that takes guests. By name. */
@@ -81,7 +85,10 @@ export class Preflights {
       .filter((host) => hostIds !== null || (host.state === 'active' && host.id !== guest.source?.id))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
     const leaving = await this.#leaving(guest, request);
-    return inBatches(judged, (host) => this.#judgeOne(guest, host, leaving, request));
+    return inBatches(judged, async (host) => {
+      const { findings } = await this.#judgeOne(guest, host, leaving, request);
+      return { host, findings: [...findings, ...(await this.#turn(guest, host, findings))] };
+    });
   }
 
   /** Where a migration goes: the host asked for, or the best by placement. */
@@ -208,6 +215,26 @@ export class Preflights {
       ),
     );
     return { host, findings: gather(concluded, [...leaving, ...coming]) };
+  }
+
+  /** Whether one that could move would have to wait for others. */
+  async #turn(
+    { source, migrationId }: Guest,
+    host: PlacementHost,
+    findings: readonly Finding[],
+  ): Promise<readonly Finding[]> {
+    if (source === null || !movesWith(findings)) return [];
+    const place = await this.#database.run((db) =>
+      placeFor(db, { id: migrationId, sourceId: source.id }, host.id, this.#options),
+    );
+    if (place !== 'none-left') return [];
+    return [
+      note(
+        'migration-waits-its-turn',
+        `As many guests are on their way as the limits allow, between ${source.name} and ${host.name} or over the fleet; this one would wait until one of them has arrived.`,
+        'Nothing; or raise the limits of migrations in the configuration of the control plane.',
+      ),
+    ];
   }
 
   async #ask(

@@ -166,6 +166,36 @@ describe('migrations over the public API', () => {
     expect(nowhere.error?.message).toContain('lacks avx2');
   });
 
+  it('are told beforehand that they would wait for another to end', async () => {
+    const test = await startTestPlane({ migrations: { ...FAST.migrations, perHostIn: 1 } });
+    const north = await test.host({ name: 'north' });
+    const south = await test.host({ name: 'south' });
+    await test.host({ name: 'west' });
+    await guest(test, north, 'first');
+    await guest(test, north, 'second');
+    north.courses.push({ hold: true });
+    const { body } = await test.ask<FleetMigration>('POST', '/migrations', {
+      instance: 'first',
+      destination: 'south',
+    });
+    await until(() => north.migrations.has(body.id));
+    const preflight = await test.ask<{ results: PreflightResult[] }>('POST', '/preflights', {
+      instance: 'second',
+    });
+    const told = preflight.body.results.map(({ host, moves, findings }) => [
+      host.name,
+      moves,
+      findings.map(({ code, severity }) => `${severity} ${code}`),
+    ]);
+    expect(told).toEqual([
+      ['south', true, ['note migration-waits-its-turn']],
+      ['west', true, []],
+    ]);
+    north.migrations.get(body.id)?.goOn();
+    await ended(test, body.id);
+    expect(south.instances.size).toBe(1);
+  });
+
   it('work with agents that choose ids themselves and show no journal', async () => {
     const test = await startTestPlane(FAST);
     const north = await test.host({ name: 'north', api: '2.0.0' });

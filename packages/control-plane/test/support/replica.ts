@@ -68,7 +68,7 @@ export class Replica {
     this.changeLog = new ChangeLog(this.#database, () => undefined);
     const agents = this.#gatedAgents(fleet, gate);
     const reader = new FleetReader(placement);
-    this.preflights = new Preflights(this.#database, reader, agents);
+    this.preflights = new Preflights(this.#database, reader, agents, this.options);
     this.saga = new MigrationSaga({
       database: this.#database,
       changeLog: this.changeLog,

@@ -2,15 +2,14 @@
  * Takes a place among the migrations, room at the destination and a part of the bandwidth, all in the transaction that records the step. Who
  * reserves takes turns on one row, over all replicas, so that nothing is given away twice.
  */
-import { sql, type Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import { z } from 'zod';
-import { shareOf, slowest } from '../../placement/bandwidth.js';
 import { holdTurn, releaseRoom, reserveRoom } from '../../placement/reservations.js';
 import { type Finding, refusalOf } from '../../preflight/finding.js';
 import type { Schema } from '../../store/schema.js';
-import type { MigrationOptions } from '../options.js';
 import type { MigrationRecord } from '../records.js';
 import type { Step, StepOutcome } from '../step.js';
+import { placeFor } from '../turns.js';
 import { preflightResult } from './preflight.js';
 
 export const reserveResult = z.object({
@@ -79,62 +78,5 @@ function gone(): StepOutcome {
   return {
     kind: 'failed',
     error: { code: 'instance-not-found', message: 'The instance was deleted.', retryable: false },
-  };
-}
-
-interface Counts {
-  readonly out: number;
-  readonly in: number;
-  readonly promised: number;
-  readonly waiting: number;
-}
-
-/** Bytes a second for a migration to this destination, null for no limit; `none-left` where a limit is reached. */
-async function placeFor(
-  transaction: Transaction<Schema>,
-  migration: MigrationRecord,
-  destinationId: string,
-  { overall, perHostOut, perHostIn, bandwidthPerHost }: MigrationOptions,
-): Promise<number | null | 'none-left'> {
-  const all = await countRunning(transaction, null, migration.id);
-  if (all.out >= overall) return 'none-left';
-  const source = await countRunning(transaction, migration.sourceId, migration.id);
-  const destination = await countRunning(transaction, destinationId, migration.id);
-  if (source.out >= perHostOut || destination.in >= perHostIn) return 'none-left';
-  const shares = [source, destination].map(({ out, in: incoming, promised, waiting }) =>
-    shareOf({
-      bytesPerSecond: bandwidthPerHost,
-      promised,
-      running: out + incoming,
-      waiting: waiting + 1,
-      limit: perHostOut + perHostIn,
-    }),
-  );
-  if (shares.includes('none-left')) return 'none-left';
-  return slowest(...shares.filter((share) => share !== 'none-left'));
-}
-
-/** Migrations that have a place: those that hold a reservation. `hostId` null: over the fleet, all of them as `out`. */
-async function countRunning(
-  transaction: Transaction<Schema>,
-  hostId: string | null,
-  without: string,
-): Promise<Counts> {
-  const away = hostId === null ? sql`true` : sql`m.source_id = ${hostId}`;
-  const here = hostId === null ? sql`false` : sql`m.destination_id = ${hostId}`;
-  const { rows } = await sql<{ out: string; incoming: string; promised: string | null; waiting: string }>`
-    select
-      count(case when r.id is not null and ${away} then 1 end)::text as out,
-      count(case when r.id is not null and ${here} then 1 end)::text as incoming,
-      sum(case when r.id is not null and (${away} or ${here}) then m.bandwidth else 0 end)::text as promised,
-      count(case when r.id is null and m.state = 'waiting' and (${away} or ${here}) then 1 end)::text as waiting
-    from migrations m left join reservations r on r.id = m.id
-    where m.run_at is not null and m.id <> ${without}`.execute(transaction);
-  const [row] = rows;
-  return {
-    out: Number(row?.out ?? 0),
-    in: Number(row?.incoming ?? 0),
-    promised: Number(row?.promised ?? 0),
-    waiting: Number(row?.waiting ?? 0),
   };
 }
