@@ -128,8 +128,8 @@ describe.skipIf(missing !== null)(
     const machine = { package: 'machine', file: 'machine.js' };
     const saved = (to: string) => ({
       ...machine,
-      from: /(?<=encodeMachineState\()([^;]*saveState(?:Sync)?\(\))(?=\))/,
-      to: `(${to})($1)`,
+      from: /machine\.saveStreamSync\(\)/,
+      to: `(await import('@drover/protocol').then(({ decodeMachineState, encodeMachineState }) => encodeMachineState((${to})(decodeMachineState(machine.saveStreamSync()).value))))`,
     });
     const altered = (...edits: Parameters<typeof alteredBuild>[1]) =>
       missing === null ? alteredBuild(builds.new, edits) : builds.new;

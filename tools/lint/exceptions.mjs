@@ -21,9 +21,19 @@ export const exceptions = [
     why: 'the bodies of a simulated agent API, held to its contract; it listens as a server and so imports node:http',
   },
   {
-    path: 'native/src/core/transfer/little_endian.h',
+    path: 'packages/vmm/src/qemu/disk-image.ts',
+    rule: 'binary-field',
+    why: "the header of a qcow2 image, which is QEMU's to open; nothing is sent",
+  },
+  {
+    path: 'native/src/core/base/little_endian.h',
     rule: 'byte-order',
-    why: 'how C++ writes the integers of the peer protocol',
+    why: 'how C++ writes the integers of the peer protocol and of the state stream',
+  },
+  {
+    path: 'native/src/core/machine/state_stream.cc',
+    rule: 'byte-order',
+    why: "the machine protocol's state stream while a guest stands still, held to the protocol's golden vectors by its tests",
   },
   {
     path: 'native/src/core/transfer/frames.cc',
