@@ -8,7 +8,7 @@ export interface DestinationDeadlines {
   readonly roundsMs: number;
   /** No byte of a round arrives for this long. */
   readonly stallMs: number;
-  /** SWITCHOVER to every page of the last round. */
+  /** No frame of the last round after SWITCHOVER for this long. */
   readonly lastRoundMs: number;
   /** DIGEST to VERIFIED. */
   readonly verifiedMs: number;

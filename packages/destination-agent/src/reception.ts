@@ -3,7 +3,7 @@
  * session is interrupted. What it took is given back by {@link Reception.release}, whatever happened.
  */
 import { randomBytes } from 'node:crypto';
-import { type BulkReceiver, type NativeError, native } from '@drover/native';
+import { type BulkReceiver, Counter, type NativeError, native } from '@drover/native';
 import type { ControlChannel } from '@drover/protocol';
 import { type Interruption, type MigrationPhase, withDeadline } from '@drover/types';
 import type { Vmm } from '@drover/vmm';
@@ -87,7 +87,7 @@ export class Reception {
     this.#enter('switchover');
     context.hurry();
     receiver.hurry();
-    await this.#bulk(receiver.roundEnded(lastRound, deadlines.lastRoundMs));
+    await this.#lastRound(receiver, lastRound);
     if (verify) await this.#compareDigests(channel, vmm);
     await context.host.reached?.('memory-received');
     const loadMs = await this.#load(vmm, receiver, ahead);
@@ -199,6 +199,22 @@ export class Reception {
         'digest-differs',
         `The source confirmed the digest ${confirmed} of "${this.accepted.spec.name}", taken here was ${digest}.`,
       );
+    }
+  }
+
+  /** As long as its bytes come: SWITCHOVER was sent before them, and how much downtime is allowed is for the source to say. */
+  async #lastRound(receiver: BulkReceiver, round: number): Promise<void> {
+    const { interruption, deadlines } = this.context;
+    for (;;) {
+      const before = receiver.counters[Counter.wireBytes];
+      try {
+        await interruption.race(receiver.roundEnded(round, deadlines.lastRoundMs));
+        return;
+      } catch (cause) {
+        interruption.throwIfInterrupted();
+        const isLate = cause instanceof Error && 'code' in cause && cause.code === 'native-timeout';
+        if (!isLate || receiver.counters[Counter.wireBytes] === before) throw this.#bulkError(cause);
+      }
     }
   }
 

@@ -1,5 +1,5 @@
 /** A destination agent behind a real listener, as a host agent has it, and a source that a test plays by hand. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,9 +59,10 @@ export class Destination {
     return this.#listener.port;
   }
 
-  /** Guest memory of the one region, closed with the destination. */
-  memory(): GuestMemory {
+  /** Guest memory of the one region, which begins with `content`; closed with the destination. */
+  memory(content: Uint8Array = new Uint8Array()): GuestMemory {
     const fd = native().createMemfd('destination-test', BigInt(SIZE));
+    writeSync(fd, content, 0, content.length, 0);
     const memory = native().openMemory([{ id: 'ram0', fd, offset: 0n, sizeBytes: BigInt(SIZE) }]);
     this.#cleanUp.push(() => {
       memory.close();
@@ -120,9 +121,9 @@ export class Destination {
   }
 
   /** The bulk side of the source: two channels, memory of its own, device state on {@link stateSocket}. */
-  async openBulk(token: string): Promise<BulkSender> {
+  async openBulk(token: string, content?: Uint8Array): Promise<BulkSender> {
     const sender = native().createSender({
-      memory: this.memory(),
+      memory: this.memory(content),
       host: '127.0.0.1',
       port: this.port,
       connections: 2,
