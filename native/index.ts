@@ -8,7 +8,7 @@
  * When changing this file, change `src/binding/` with it and raise {@link CONTRACT_VERSION} in both.
  */
 import { loadAddon } from './load.js';
-import { holdUrgency } from './urgent.js';
+import { holdUrgency, Urgency } from './urgent.js';
 
 /** The addon refuses to load when its compiled-in number differs. */
 export const CONTRACT_VERSION = 7;
@@ -414,7 +414,7 @@ export interface NativeAddon {
   notifyServiceManager(address: string, text: string): void;
   /**
    * Makes this thread real-time of the lowest priority, and not the threads and processes that it starts. Nothing where it is already. Use
-   * {@link urgent}. Throws `native-permission`, `native-system-call`.
+   * {@link createUrgency}. Throws `native-permission`, `native-system-call`.
    */
   beginUrgency(): void;
   /** Makes it what it was before. */
@@ -429,9 +429,10 @@ export function native(): NativeAddon {
   return loadAddon(CONTRACT_VERSION);
 }
 
-/** Has this thread run ahead of ordinary ones for a switchover, until the answer is called, at most a second. Never throws. */
-export function urgent(): () => void {
-  return holdUrgency(native());
+/** Has this thread run ahead of ordinary ones while it is begun, for a switchover. Never throws. */
+export function createUrgency(): Urgency {
+  return new Urgency(() => holdUrgency(native()));
 }
 
 export { shimLibraryPath } from './load.js';
+export type { Urgency } from './urgent.js';

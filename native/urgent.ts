@@ -30,3 +30,25 @@ export function holdUrgency(addon: Pick<NativeAddon, 'beginUrgency' | 'endUrgenc
   timer.unref();
   return end;
 }
+
+/** The urgency of one thing that a guest may wait for. */
+export class Urgency {
+  readonly #hold: () => () => void;
+  #end: () => void = () => {};
+
+  constructor(hold: () => () => void) {
+    this.#hold = hold;
+  }
+
+  /** From now on for {@link LONGEST_MS}, where it was urgent already as well. */
+  begin(): void {
+    const endBefore = this.#end;
+    this.#end = this.#hold();
+    endBefore();
+  }
+
+  /** Idempotent. */
+  end(): void {
+    this.#end();
+  }
+}

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { native, urgent } from '../index.js';
-import { holdUrgency } from '../urgent.js';
+import { createUrgency, native } from '../index.js';
+import { holdUrgency, Urgency } from '../urgent.js';
 
 describe('urgency', () => {
   const calls: string[] = [];
@@ -36,6 +36,18 @@ describe('urgency', () => {
     expect(calls).toEqual(['begin', 'end']);
   });
 
+  it('begun again goes on for a second more without a moment between', () => {
+    const urgency = new Urgency(() => holdUrgency(addon));
+    urgency.begin();
+    vi.advanceTimersByTime(900);
+    urgency.begin();
+    vi.advanceTimersByTime(900);
+    expect(calls).toEqual(['begin']);
+    urgency.end();
+    urgency.end();
+    expect(calls).toEqual(['begin', 'end']);
+  });
+
   it('that is not permitted costs nothing but time', () => {
     const refusing = {
       ...addon,
@@ -48,7 +60,9 @@ describe('urgency', () => {
   });
 
   it('of the real addon begins and ends, or says by a code why not', () => {
-    urgent()();
+    const urgency = createUrgency();
+    urgency.begin();
+    urgency.end();
     try {
       native().beginUrgency();
     } catch (error) {

@@ -3,7 +3,7 @@
  * outlives its control connection: once READY, COMMIT and ABORT may come on any.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { urgent } from '@drover/native';
+import { createUrgency } from '@drover/native';
 import type { ControlChannel, ControlMessage } from '@drover/protocol';
 import { DroverError, type ErrorBody, Interruption, withDeadline } from '@drover/types';
 import type { Vmm } from '@drover/vmm';
@@ -47,7 +47,7 @@ export class Session {
   #withdrawing: Promise<void> | null = null;
   #onDisk: 'owned' | 'aborted' | null = null;
   #over = false;
-  #endUrgency: () => void = () => {};
+  readonly #urgency = createUrgency();
   /** The connection that it came on, or on which it was last spoken of, is there. */
   #connected: boolean;
   /** Does at once what waits for {@link FIRST_MOMENTS_MS} to pass. */
@@ -87,7 +87,7 @@ export class Session {
         log: this.#log,
         advance: (event) => this.#advance(event),
         made: (vmm) => this.#own(vmm),
-        hurry: () => this.#hurry(),
+        hurry: () => this.#urgency.begin(),
       },
       accepted,
     );
@@ -251,7 +251,7 @@ export class Session {
     }
     setTimeout(() => this.#finishNow(), FIRST_MOMENTS_MS);
     // RUNNING is for the source alone, and the guest's processors may be many.
-    setImmediate(() => this.#endUrgency());
+    setImmediate(() => this.#urgency.end());
     this.#vmm = null;
     vmm.announce().catch((thrown: unknown) => this.#log.info({ err: thrown }, 'the guest was not announced'));
     return running;
@@ -331,13 +331,6 @@ export class Session {
     }
   }
 
-  /** For a second anew, where it is hurried already. */
-  #hurry(): void {
-    const endBefore = this.#endUrgency;
-    this.#endUrgency = urgent();
-    endBefore();
-  }
-
   #own(vmm: Vmm): void {
     this.#vmm = vmm;
     this.#ignoreVmm = vmm.onEvent(({ kind, message }) => {
@@ -350,7 +343,7 @@ export class Session {
   #finish(ending: Parameters<DestinationHost['ended']>[1]): void {
     if (this.#over) return;
     this.#over = true;
-    this.#endUrgency();
+    this.#urgency.end();
     this.#reception?.release();
     // A session answers for long after; what it received with is of no use any more.
     this.#reception = null;

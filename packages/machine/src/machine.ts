@@ -1,12 +1,12 @@
 /** One VM, and what each request of the machine protocol does with it. */
 import {
   type Collected,
+  createUrgency,
   type DirtyBitmap,
   type GuestMemory,
   type KvmEnding,
   type KvmMachine,
   native,
-  urgent,
 } from '@drover/native';
 import {
   encodeMachineState,
@@ -61,8 +61,8 @@ export class Machine {
   #departure: StateDeparture | null = null;
   #leaving: Leaving | null = null;
   #tracking: Tracking | null = null;
-  /** While the guest stands still for a switchover. */
-  #endUrgency: () => void = () => {};
+  /** While the guest waits for this thread, which no processor of a guest shall move aside. */
+  readonly #urgency = createUrgency();
   /** Told once, when the guest ends by itself. */
   onEnd: (ending: MachineEnding) => void = () => {};
 
@@ -89,7 +89,7 @@ export class Machine {
     pause: ({ timeoutMs }) => this.#pause(timeoutMs),
     resume: () => {
       this.#loaded().machine.resume();
-      setTimeout(this.#endUrgency, FIRST_MOMENTS_MS).unref();
+      setTimeout(() => this.#urgency.end(), FIRST_MOMENTS_MS).unref();
       // What was saved is not the guest's state any more.
       this.#leaving = null;
       return {};
@@ -123,7 +123,7 @@ export class Machine {
         socket,
         encodeMachineState(machine.cpuidPayloads()),
         (stream) => {
-          this.#hurry();
+          this.#urgency.begin();
           return loadAhead(machine, stream, clock);
         },
       );
@@ -191,7 +191,7 @@ export class Machine {
     saveTimeoutMs,
   }: MachineArguments<'standStill'>): Promise<MachineAnswer<'standStill'>> {
     const { machine } = this.#loaded();
-    this.#hurry();
+    this.#urgency.begin();
     let collected: Collected | null = null;
     if (this.#tracking === null) await orGoOn(machine, machine.pause(timeoutMs));
     else {
@@ -209,13 +209,6 @@ export class Machine {
       this.#leaving = { socket: departure.path, written };
     }
     return { state: stillness(machine), collected };
-  }
-
-  /** From here on the guest waits for this thread, which no processor of a guest shall move aside. */
-  #hurry(): void {
-    const endBefore = this.#endUrgency;
-    this.#endUrgency = urgent();
-    endBefore();
   }
 
   async #startTracking(): Promise<MachineAnswer<'startTracking'>> {

@@ -1,4 +1,4 @@
-import { urgent } from '@drover/native';
+import { createUrgency } from '@drover/native';
 import {
   encodeMachineAnswer,
   encodeMachineRequest,
@@ -25,8 +25,10 @@ const requests: readonly (readonly [MachineRequestName, object])[] = [
  * runs for the first time takes milliseconds.
  */
 export function warmUp(): void {
+  const urgency = createUrgency();
   for (let turn = 0; turn < TURNS; turn++) {
-    urgent()();
+    urgency.begin();
+    urgency.end();
     for (const [request, args] of requests) {
       const line = parseMachineRequest(
         encodeMachineRequest({ id: 1, version: 2, request, arguments: args }).trim(),

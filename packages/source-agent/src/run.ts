@@ -1,4 +1,4 @@
-import { type BulkSender, urgent } from '@drover/native';
+import { type BulkSender, createUrgency } from '@drover/native';
 import type { ControlChannel } from '@drover/protocol';
 import { type DroverError, Interruption, type RoundReport } from '@drover/types';
 import type { DirtyTracker, VmmEvent } from '@drover/vmm';
@@ -34,7 +34,7 @@ export class SourceRun {
   relinquishing = false;
 
   #ignoreGuest: () => void = () => {};
-  #endUrgency: () => void = () => {};
+  readonly #urgency = createUrgency();
 
   constructor(readonly migration: SourceMigration) {
     this.deadlines = { ...DEFAULT_SOURCE_DEADLINES, ...migration.deadlines };
@@ -74,13 +74,13 @@ export class SourceRun {
 
   /** From here on the guest stands still, and waits for this process. */
   hurry(): void {
-    this.#endUrgency = urgent();
+    this.#urgency.begin();
     this.sender?.hurry();
   }
 
   /** It waits no longer, or for somebody else. Idempotent. */
   settle(): void {
-    this.#endUrgency();
+    this.#urgency.end();
   }
 
   /** Pauses the guest; ms it took. Not raced: whether the guest stands still must be known. */

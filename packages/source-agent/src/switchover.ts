@@ -51,17 +51,13 @@ export async function switchOver(
   state.catch(() => {});
   const roundsStartedAt = performance.now();
   if (!alreadyPaused) await collect(run, tracker, remaining.dirty);
-  let lastRoundMs = 0;
-  const rest = sendRest(run, sender, remaining).then((lastRound) => {
-    lastRoundMs = performance.now() - roundsStartedAt;
-    return lastRound;
-  });
+  const rest = sendRest(run, sender, remaining);
   rest.catch(() => {});
   await m.reached?.('last-round-sent');
-  const lastRound = version < EARLY_SWITCHOVER_VERSION ? await rest : remaining.nextRound;
+  const lastRound = version < EARLY_SWITCHOVER_VERSION ? (await rest).round : remaining.nextRound;
   run.switchoverSent = true;
   await channel.send('switchover', { lastRound, verify: m.settings.verify });
-  await rest;
+  const lastRoundMs = (await rest).endedAt - roundsStartedAt;
   const { ready, verifyMs } = await compareDigests(run, prepared);
   const saved = await interruption.race(state);
   // From here the destination has everything: if the source's VMM dies now, the guest can only go on there (R2).
@@ -80,13 +76,17 @@ export async function switchOver(
   };
 }
 
-/** Sends what is left; pages damaged on the way go again. Returns the number of the last round. */
-async function sendRest(run: SourceRun, sender: BulkSender, remaining: Remaining): Promise<number> {
+/** Sends what is left; pages damaged on the way go again. The number of the last round, and when it was acknowledged whole. */
+async function sendRest(
+  run: SourceRun,
+  sender: BulkSender,
+  remaining: Remaining,
+): Promise<{ readonly round: number; readonly endedAt: number }> {
   const { dirty, torn, nextRound } = remaining;
   for (let repairs = 0; ; repairs++) {
     const round = nextRound + repairs;
     await sendRound(run, sender, round, dirty, torn, 0);
-    if (torn.count() === 0) return round;
+    if (torn.count() === 0) return { round, endedAt: performance.now() };
     if (repairs === REPAIR_ROUNDS) {
       throw sourceErrors.error(
         'memory-damaged',

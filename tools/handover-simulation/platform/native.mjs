@@ -280,4 +280,4 @@ const addon = {
 export const native = () => addon;
 
 /** There is one thread. */
-export const urgent = () => () => {};
+export const createUrgency = () => ({ begin() {}, end() {} });
