@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeInstanceSpec } from '@drover/types';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Build, thisCheckout } from '../harness/build.js';
 import { drover } from '../harness/drover.js';
@@ -98,7 +99,13 @@ describe.skipIf(machinesMissing !== null)(`a machine that cannot be had${orWhyNo
     const guest = await startGuest(hosts.a, machineSpec({ name: 'spoilt', pages: 256, rate: 1_000 }), {
       specVersion: 3,
     });
+    // A preflight says it with the sentence that the migration ends with.
+    const { cpu } = await hosts.a.client.checkPreflight({ role: 'source', instance: 'spoilt' });
+    const { id: instanceId, spec } = await hosts.a.client.getInstance('spoilt');
+    const arrival = { role: 'destination', instanceId, spec: writeInstanceSpec(spec) } as const;
+    const { findings } = await hosts.b.client.checkPreflight({ ...arrival, cpu });
     const refused = await move(guest, hosts.a, hosts.b);
+    expect(findings).toMatchObject([{ code: 'cpu-not-offered', sentence: refused.error?.message }]);
     expect(refused).toMatchObject({
       state: 'failed',
       error: {

@@ -15,10 +15,10 @@ import {
   type MigrationEvent,
   type MigrationView,
   type Ownership,
+  olderAgent,
+  type Preflight,
   type PreflightBody,
-  type PreflightFinding,
   type ResolveMigrationBody,
-  refuseV2,
   type StartMigrationBody,
   type VmmView,
   vmmsFromV2,
@@ -146,10 +146,10 @@ export class AgentClient {
     }, signal);
   }
 
-  /** What a migration would meet on the host. Errors: `api-version-too-old`. */
-  async checkPreflight(body: PreflightBody, options?: CallOptions): Promise<PreflightFinding[]> {
+  /** What a migration would meet on the host. Errors: `api-version-too-old`, with `cpu` of an agent before API 4.0.0 as well. */
+  checkPreflight(body: PreflightBody, options?: CallOptions): Promise<Preflight> {
     const path = agentPath('checkPreflight', {});
-    return (await this.#callNew('checkPreflight', 'A preflight', path, body, options)).findings;
+    return this.#callNew('checkPreflight', 'A preflight', path, body, options);
   }
 
   /** The end of the serial console log as text; at most `tailBytes` of it (default 65,536, at most 1 MiB). */
@@ -240,7 +240,7 @@ export class AgentClient {
   }
 
   #refuseOlder(version: AgentApiVersion, what: string): void {
-    if (isOlder(version)) throw refuseV2(what, `the agent at ${this.url}`);
+    if (isOlder(version)) throw olderAgent(what, '3.0.0', `the agent at ${this.url}`);
   }
 
   async #vmmsOfOlder(version: AgentApiVersion, signal: AbortSignal | undefined): Promise<VmmView[]> {

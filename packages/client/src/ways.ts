@@ -5,10 +5,13 @@ import {
   agentEndpoints,
   agentEndpointsV1,
   agentEndpointsV2,
+  agentEndpointsV3,
   answersFromV1,
   answersFromV2,
+  answersFromV3,
   bodiesToV1,
   bodiesToV2,
+  bodiesToV3,
   type Endpoint,
   eventFromV1,
   eventFromV2,
@@ -32,6 +35,7 @@ type Answers = Readonly<Record<string, ((answer: never) => unknown) | undefined>
 /** One step down from a version to the one before it, newest first. */
 const steps: readonly { readonly to: AgentApiVersion; readonly bodies: Bodies; readonly answers: Answers }[] =
   [
+    { to: '3.0.0', bodies: bodiesToV3 as Bodies, answers: answersFromV3 as Answers },
     { to: '2.0.0', bodies: bodiesToV2 as Bodies, answers: answersFromV2 as Answers },
     { to: '1.0.0', bodies: bodiesToV1 as Bodies, answers: answersFromV1 as Answers },
   ];
@@ -39,7 +43,8 @@ const steps: readonly { readonly to: AgentApiVersion; readonly bodies: Bodies; r
 const endpoints: Readonly<Record<AgentApiVersion, Readonly<Record<string, Endpoint>>>> = {
   '1.0.0': agentEndpointsV1,
   '2.0.0': agentEndpointsV2,
-  '3.0.0': agentEndpoints,
+  '3.0.0': agentEndpointsV3,
+  '4.0.0': agentEndpoints,
 };
 
 /** `url` names the agent in sentences. */
@@ -64,6 +69,7 @@ export function readEvent(version: AgentApiVersion, document: unknown): Migratio
     case '2.0.0':
       return eventFromV2(migrationEventV2.parse(document));
     case '3.0.0':
+    case '4.0.0':
       return migrationEvent.parse(document);
   }
 }

@@ -52,7 +52,7 @@ describe('the client', () => {
     expect(asked[0]).toMatchObject({
       method: 'POST',
       url: '/instances/a%20b%2Fc/stop',
-      headers: { 'api-version': '3.0.0', 'content-type': 'application/json' },
+      headers: { 'api-version': '4.0.0', 'content-type': 'application/json' },
       body: '{"force":true}',
     });
     await client.getInstance('web-1');

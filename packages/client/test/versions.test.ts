@@ -78,8 +78,8 @@ describe('with an agent of API 1.0.0, the client', () => {
     expect(await client.getInstance('web-1')).toEqual(view);
     expect(await client.getInstance('web-1')).toEqual(view);
     expect(asked.map((one) => [one.url, one.headers['api-version']])).toEqual([
-      ['/instances/web-1', '3.0.0'],
-      ['/', '3.0.0'],
+      ['/instances/web-1', '4.0.0'],
+      ['/', '4.0.0'],
       ['/instances/web-1', '1.0.0'],
       ['/instances/web-1', '1.0.0'],
     ]);
@@ -209,13 +209,36 @@ describe('with an agent of API 2.0.0, the client', () => {
   });
 });
 
+describe('with an agent of API 3.0.0, the client', () => {
+  it('asks for a preflight, and refuses to compare a processor that the agent would not look at (R7)', async () => {
+    const { url, asked } = await fakeAgent(
+      agentOf(['1.0.0', '2.0.0', '3.0.0'], { '/preflights': json(200, { findings: [] }) }),
+    );
+    const client = new AgentClient({ url });
+    expect(await client.checkPreflight({ role: 'source', instance: 'web-1' })).toEqual({
+      findings: [],
+      cpu: null,
+    });
+    const arrival = { role: 'destination', instanceId: uuid, spec: writeInstanceSpec(view.spec) } as const;
+    await client.checkPreflight({ ...arrival, cpu: null });
+    expect(JSON.parse(String(asked.at(-1)?.body))).toEqual(arrival);
+    const before = asked.length;
+    const cpu = { cpuid: [{ leaf: 7, subleaf: 0, eax: 0, ebx: 0x20, ecx: 0, edx: 0 }], msrs: [] };
+    await expect(client.checkPreflight({ ...arrival, cpu })).rejects.toMatchObject({
+      code: 'api-version-too-old',
+      message: `Comparing what a guest was promised of its processor needs agent API 4.0.0, and the agent at ${url} serves an older one; upgrade that agent.`,
+    });
+    expect(asked).toHaveLength(before);
+  });
+});
+
 describe('with an agent that', () => {
   it('serves no version in common, the client names both sides (R7)', async () => {
-    const { url } = await fakeAgent(agentOf(['4.0.0'], {}));
+    const { url } = await fakeAgent(agentOf(['5.0.0'], {}));
     await expect(new AgentClient({ url }).getHost()).rejects.toMatchObject({
       code: 'agent-version-unsupported',
       message: expect.stringMatching(
-        /serves agent API 4\.0\.0, and this client speaks 1\.0\.0, 2\.0\.0, 3\.0\.0/,
+        /serves agent API 5\.0\.0, and this client speaks 1\.0\.0, 2\.0\.0, 3\.0\.0, 4\.0\.0/,
       ),
     });
   });
@@ -231,7 +254,7 @@ describe('with an agent that', () => {
 
   it('is rolled back while the client lives, the client speaks the older version from then on', async () => {
     const answers = { '/instances/web-1': json(200, view) };
-    let agent = agentOf(['1.0.0', '2.0.0', '3.0.0'], answers);
+    let agent = agentOf(['1.0.0', '2.0.0', '3.0.0', '4.0.0'], answers);
     const { url } = await fakeAgent((asked, response) => agent(asked, response));
     const client = new AgentClient({ url });
     expect(await client.getInstance('web-1')).toEqual(view);

@@ -16,13 +16,18 @@ import {
   agentEndpointsV1,
   agentEndpointsV2,
   agentEndpointsV3,
+  agentEndpointsV4,
   answersFromV1,
   answersFromV2,
+  answersFromV3,
   answersToV1,
   answersToV2,
+  answersToV3,
   bodiesFromV1,
+  bodiesFromV3,
   bodiesToV1,
   bodiesToV2,
+  bodiesToV3,
   eventFromV2,
   eventToV2,
   type InstanceView,
@@ -219,6 +224,50 @@ describe('a request to an agent of API 2.0.0', () => {
     expect(attempt(() => bodiesToV2.stopInstance({ vmm: UUID }, 'north'))).toMatchObject({
       code: 'api-version-too-old',
     });
+  });
+});
+
+describe('agent API 3.0.0', () => {
+  const cpu = { cpuid: [{ leaf: 7, subleaf: 0, eax: 0, ebx: 32, ecx: 0, edx: 0 }], msrs: [16] };
+  const finding = { severity: 'note', code: 'a', sentence: 'B.', remedy: 'C.' } as const;
+  const [spec] = specs.map((each) => writeInstanceSpec(each));
+  if (!spec) throw new Error('there are no specs');
+  const arrival = {
+    ...({ role: 'destination', instanceId: UUID, spec, backends: {} } as const),
+    ...{ machineType: null, vmmVersion: null, accelerator: null },
+  };
+
+  it('has every finding, and no word of what a guest was promised of its processor', () => {
+    const shown = answersToV3.checkPreflight({ findings: [finding], cpu });
+    expect(shown).toEqual({ findings: [finding] });
+    expect(answersFromV3.checkPreflight(shown)).toEqual({ findings: [finding], cpu: null });
+  });
+
+  it('asks without it, and is not asked to look at it (R7)', () => {
+    const newest = bodiesFromV3.checkPreflight(arrival);
+    expect(newest).toEqual({ ...arrival, cpu: null });
+    expect(agentEndpointsV4.checkPreflight.body.parse(newest)).toEqual(newest);
+    expect(bodiesToV3.checkPreflight(newest, 'north')).toEqual(arrival);
+    const source = { role: 'source', instance: 'web-1' } as const;
+    expect(bodiesFromV3.checkPreflight(source)).toEqual(source);
+    expect(agentEndpointsV3.checkPreflight.body.parse(arrival)).toEqual(arrival);
+    expect(bodiesToV3.checkPreflight(source, 'north')).toEqual(source);
+    expect(attempt(() => bodiesToV3.checkPreflight({ ...arrival, cpu }, 'north'))).toMatchObject({
+      code: 'api-version-too-old',
+      message:
+        'Comparing what a guest was promised of its processor needs agent API 4.0.0, and north serves an older one; upgrade that agent.',
+    });
+  });
+
+  it('is converted for every endpoint that changed, and for no other', () => {
+    const changed = (part: 'body' | 'response') =>
+      (Object.keys(agentEndpointsV3) as (keyof typeof agentEndpointsV3)[]).filter(
+        (name) => agentEndpointsV3[name][part] !== agentEndpointsV4[name][part],
+      );
+    expect(Object.keys(answersToV3)).toEqual(changed('response'));
+    expect(Object.keys(answersFromV3)).toEqual(changed('response'));
+    expect(Object.keys(bodiesToV3)).toEqual(changed('body'));
+    expect(Object.keys(bodiesFromV3)).toEqual(changed('body'));
   });
 });
 

@@ -8,8 +8,8 @@ import type {
   InstanceView,
   MigrationViewV3,
   OwnershipV3,
-  PreflightBodyV3,
-  PreflightFindingV3,
+  Preflight,
+  PreflightBody,
   ResolveMigrationBodyV3,
   StartMigrationBody,
   VmmViewV3,
@@ -115,8 +115,8 @@ export class Agent {
     }
   }
 
-  /** Errors: `api-version-too-old`, of an agent that cannot be asked for it. */
-  checkPreflight(body: PreflightBodyV3, options: AskOptions): Promise<PreflightFindingV3[]> {
+  /** Errors: `api-version-too-old`, of an agent that cannot be asked for it, or not with `cpu`. */
+  checkPreflight(body: PreflightBody, options: AskOptions): Promise<Preflight> {
     return this.#client.checkPreflight(body, options);
   }
 

@@ -5,8 +5,8 @@
 import type {
   MigrationViewV3,
   OwnershipV3,
-  PreflightBodyV3,
-  PreflightFindingV3,
+  Preflight,
+  PreflightBody,
   ResolveMigrationBodyV3,
   VmmViewV3,
 } from '@drover/protocol';
@@ -23,7 +23,8 @@ export interface SagaAgent {
   getHost(options?: CallOptions): Promise<Host>;
   /** Every VMM; of an agent that is too old to list them, what its instances say. */
   listVmms(options?: CallOptions): Promise<readonly VmmViewV3[]>;
-  checkPreflight(body: PreflightBodyV3, options?: CallOptions): Promise<readonly PreflightFindingV3[]>;
+  /** Errors: `api-version-too-old`, with `cpu` of an agent that does not compare it. */
+  checkPreflight(body: PreflightBody, options?: CallOptions): Promise<Preflight>;
   startMigration(body: StartMigrationBody, options?: CallOptions): Promise<MigrationViewV3>;
   /** Newest first. */
   listMigrations(options?: CallOptions): Promise<readonly MigrationViewV3[]>;

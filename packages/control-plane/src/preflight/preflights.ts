@@ -6,23 +6,23 @@
  * its leaving; what the destination's agent says of its coming. Agents are asked only where nothing before refuses. An agent that does not answer
  * is a refusal of its own, `host-unreachable`: nothing is concluded of the guest.
  */
+import type { Preflight } from '@drover/protocol';
 import {
   type Component,
-  DroverError,
   type ErrorBody,
   type InstanceSpec,
   readInstanceSpec,
-  toErrorBody,
   type VmmState,
   writeInstanceSpec,
 } from '@drover/types';
-import type { AgentDirectory, SagaAgent } from '../migrations/agents.js';
+import type { AgentDirectory } from '../migrations/agents.js';
 import type { MigrationOptions } from '../migrations/options.js';
 import { placeFor } from '../migrations/turns.js';
 import { findCandidates } from '../placement/candidates.js';
 import { type PlacementHost, type PlacementWish, wishOf } from '../placement/fleet.js';
 import type { FleetReader } from '../placement/read-fleet.js';
 import type { Database } from '../store/database.js';
+import { alone, askArrival, askDeparture } from './ask-agents.js';
 import { compareGuest } from './compare-guest.js';
 import { type Finding, gather, movesWith, note, refusalOf, refuse } from './finding.js';
 
@@ -97,7 +97,7 @@ export class Preflights {
   ): Promise<Destinations> {
     const guest = await this.#guest(request.instanceId);
     const leaving = await this.#leaving(guest, request);
-    if (leaving.some(({ severity }) => severity === 'refused')) return refusedOrSilent(leaving);
+    if (!movesWith(leaving.findings)) return refusedOrSilent(leaving.findings);
     const hosts = await this.#fleet.read(this.#database, request.wanted === null ? null : [request.wanted]);
     if (request.wanted !== null) {
       const [host] = hosts;
@@ -157,36 +157,34 @@ export class Preflights {
     };
   }
 
-  /** What keeps the guest from leaving at all. */
-  async #leaving(guest: Guest, { migrationId, signal }: PreflightRequest): Promise<readonly Finding[]> {
+  /** What keeps the guest from leaving at all, and what it was promised of its processors. */
+  async #leaving(guest: Guest, { migrationId, signal }: PreflightRequest): Promise<Preflight> {
     const { source, vmm, spec } = guest;
     if (source === null || vmm === null) {
-      return [
+      return alone(
         refuse(
           'instance-not-placed',
           `Instance ${spec.name} is on no host, so there is nothing to move.`,
           'Start it, and ask again once it runs.',
         ),
-      ];
+      );
     }
     if (guest.migrationId !== null && guest.migrationId !== migrationId) {
-      return [
+      return alone(
         refuse(
           'migration-under-way',
           `Instance ${spec.name} is being moved already, by migration ${guest.migrationId}.`,
           'Wait for that one, or cancel it.',
         ),
-      ];
+      );
     }
-    return this.#ask(source, (agent) =>
-      agent.checkPreflight({ role: 'source', instance: guest.id }, { signal }),
-    );
+    return askDeparture(this.#agents, source, vmm, signal);
   }
 
   async #judgeOne(
     guest: Guest,
     host: PlacementHost,
-    leaving: readonly Finding[],
+    leaving: Preflight,
     { backends, signal }: PreflightRequest,
   ): Promise<HostFindings> {
     const { spec, vmm, source } = guest;
@@ -197,24 +195,25 @@ export class Preflights {
         ...compareGuest({ spec, vmm, source: source.description, destination: host.description }),
       );
     }
-    const known = gather(concluded, leaving);
+    const known = gather(concluded, leaving.findings);
     if (!movesWith(known)) return { host, findings: known };
     const accepted = host.description?.compatibility.instanceSpec;
-    const coming = await this.#ask(host, (agent) =>
-      agent.checkPreflight(
-        {
-          role: 'destination',
-          instanceId: guest.id,
-          spec: writeInstanceSpec(spec, accepted, host.name),
-          backends: { ...backends },
-          machineType: vmm?.machineType ?? null,
-          vmmVersion: vmm?.vmmVersion ?? null,
-          accelerator: vmm?.accelerator ?? null,
-        },
-        { signal },
-      ),
+    const coming = await askArrival(
+      this.#agents,
+      host,
+      {
+        role: 'destination',
+        instanceId: guest.id,
+        spec: writeInstanceSpec(spec, accepted, host.name),
+        backends: { ...backends },
+        machineType: vmm?.machineType ?? null,
+        vmmVersion: vmm?.vmmVersion ?? null,
+        accelerator: vmm?.accelerator ?? null,
+        cpu: leaving.cpu,
+      },
+      signal,
     );
-    return { host, findings: gather(concluded, [...leaving, ...coming]) };
+    return { host, findings: gather(concluded, [...leaving.findings, ...coming.findings]) };
   }
 
   /** Whether one that could move would have to wait for others. */
@@ -235,43 +234,6 @@ export class Preflights {
         'Nothing; or raise the limits of migrations in the configuration of the control plane.',
       ),
     ];
-  }
-
-  async #ask(
-    host: PlacementHost,
-    ask: (agent: SagaAgent) => Promise<readonly Finding[]>,
-  ): Promise<readonly Finding[]> {
-    try {
-      const agent = await this.#agents.agentOf(host.id);
-      if (agent !== null) return await ask(agent);
-      return [
-        refuse('host-takes-no-guests', `Host ${host.name} is no longer in the fleet.`, 'Choose another.'),
-      ];
-    } catch (thrown) {
-      if (!(thrown instanceof DroverError)) throw thrown;
-      if (thrown.code === 'api-version-too-old') {
-        return [
-          note(
-            'preflight-by-descriptions-alone',
-            `The agent of host ${host.name} is too old to be asked for a preflight, so its disks, networks and free memory were not checked.`,
-            `Upgrade Drover on ${host.name} to have them checked.`,
-          ),
-        ];
-      }
-      // What was answered outside the contract is answered so again.
-      const isInvalid = thrown.code === 'agent-response-invalid';
-      if (isInvalid || (!thrown.retryable && thrown.status < 500)) {
-        return [refuse(thrown.code, thrown.message, `Look at host ${host.name}.`)];
-      }
-      const { message } = toErrorBody(thrown);
-      return [
-        refuse(
-          'host-unreachable',
-          `The agent of host ${host.name} did not answer: ${message}`,
-          'Bring it back, or choose another host.',
-        ),
-      ];
-    }
   }
 }
 

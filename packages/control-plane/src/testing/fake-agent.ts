@@ -1,8 +1,8 @@
-/** What a simulated host answers: agent API 3.0.0, and of the older ones as much as a control plane asks of them. */
+/** What a simulated host answers: agent API 4.0.0, and of the older ones as much as a control plane asks of them. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { agentEndpointsV3, type Endpoint, type VmmViewV3 } from '@drover/protocol';
+import { agentEndpointsV4, type Endpoint, type PreflightV4, type VmmViewV3 } from '@drover/protocol';
 import { readInstanceSpec, writeHost, writeInstanceSpec, writeVmmState } from '@drover/types';
 import type { z } from 'zod';
 import type { FakeHost, FakeInstance } from './fake-host.js';
@@ -21,18 +21,18 @@ export class Refusal extends Error {
   }
 }
 
-type Name = keyof typeof agentEndpointsV3;
+type Name = keyof typeof agentEndpointsV4;
 type Parameters = Readonly<Record<string, string>>;
 
-const routes = Object.entries(agentEndpointsV3 as Readonly<Record<string, Endpoint>>).map(
+const routes = Object.entries(agentEndpointsV4 as Readonly<Record<string, Endpoint>>).map(
   ([name, endpoint]) => ({
     name: name as Name,
     endpoint,
     pattern: new RegExp(`^${endpoint.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
   }),
 );
-const VERSIONS = ['1.0.0', '2.0.0', '3.0.0'];
-/** Endpoints that only the newest has. */
+const VERSIONS = ['1.0.0', '2.0.0', '3.0.0', '4.0.0'];
+/** Endpoints that came with 3.0.0. */
 const NEW: ReadonlySet<string> = new Set([
   'listVmms',
   'getVmm',
@@ -50,13 +50,14 @@ export async function answer(
   response: ServerResponse,
 ): Promise<void> {
   const [path = '', query = ''] = pathAndQuery.split('?', 2);
-  const served = VERSIONS.slice(0, VERSIONS.indexOf(host.options.api ?? '3.0.0') + 1);
+  const served = VERSIONS.slice(0, VERSIONS.indexOf(host.options.api ?? '4.0.0') + 1);
   if (path === '/' || path === '') return send(response, 200, { apiVersions: served });
   const version = String(request.headers['api-version'] ?? '1.0.0');
   const route = routes.find(
     ({ endpoint, pattern }) => endpoint.method === request.method && pattern.test(path),
   );
-  const known = route && (version === '3.0.0' || !NEW.has(route.name));
+  const isOlder = version === '1.0.0' || version === '2.0.0';
+  const known = route && !(isOlder && NEW.has(route.name));
   if (!served.includes(version)) {
     throw new Refusal(400, 'api-version-unknown', `This agent serves ${served.join(', ')}.`);
   }
@@ -65,7 +66,7 @@ export async function answer(
   if (host.recordRequests) host.requests.push({ endpoint: route.name, path: pathAndQuery, body });
   await suffer(host, route.name, response);
   if (response.destroyed) return;
-  const parsed = route.endpoint.body && version === '3.0.0' ? route.endpoint.body.parse(body) : body;
+  const parsed = route.endpoint.body && !isOlder ? route.endpoint.body.parse(body) : body;
   const parameters = Object.fromEntries(
     Object.entries(route.pattern.exec(path)?.groups ?? {}).map(([key, value]) => [
       key,
@@ -102,8 +103,8 @@ async function suffer(host: FakeHost, name: string, response: ServerResponse): P
 }
 
 type Handler = (host: FakeHost, path: Parameters, body: unknown, query: URLSearchParams) => unknown;
-type Body<K extends Name> = (typeof agentEndpointsV3)[K]['body'] extends z.ZodType
-  ? z.output<(typeof agentEndpointsV3)[K]['body']>
+type Body<K extends Name> = (typeof agentEndpointsV4)[K]['body'] extends z.ZodType
+  ? z.output<(typeof agentEndpointsV4)[K]['body']>
   : never;
 
 const handlers: { readonly [K in Name]?: Handler } = {
@@ -163,9 +164,13 @@ const handlers: { readonly [K in Name]?: Handler } = {
     return { deleted: true };
   },
   getInstanceLog: (host, { instance = '' }) => `log of ${findInstance(host, instance).name}\n`,
-  checkPreflight: (host, _path, body) => ({
-    findings: host.preflight?.(body as Body<'checkPreflight'>) ?? [],
-  }),
+  checkPreflight(host, _path, body) {
+    const asked = body as Body<'checkPreflight'>;
+    return {
+      findings: host.preflight?.(asked) ?? [],
+      cpu: asked.role === 'source' ? host.guestCpu : null,
+    };
+  },
   startMigration(host, _path, body) {
     const wish = body as Body<'startMigration'>;
     const id = wish.id ?? randomUUID();
@@ -231,7 +236,12 @@ function told(host: FakeHost, vmm: VmmViewV3): VmmViewV3 {
 
 /** The documents of an older version, for as far as a control plane asks for them. */
 function asVersion(version: string, name: Name, document: unknown): unknown {
-  if (version === '3.0.0' || typeof document !== 'object' || document === null) return document;
+  if (version === '4.0.0' || typeof document !== 'object' || document === null) return document;
+  if (name === 'checkPreflight') {
+    const { cpu: _cpu, ...older } = document as PreflightV4;
+    return older;
+  }
+  if (version === '3.0.0') return document;
   if (name === 'getHost') {
     const { cpu: _cpu, capacity: _capacity, ...older } = document as ReturnType<FakeHost['describe']>;
     if (version === '2.0.0') return older;

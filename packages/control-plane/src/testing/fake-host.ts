@@ -4,8 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import {
-  type PreflightBodyV3,
-  type PreflightFindingV3,
+  type CpuDefinition,
+  type PreflightBodyV4,
+  type PreflightFinding,
   releaseCompatibility,
   type VmmViewV3,
 } from '@drover/protocol';
@@ -30,7 +31,7 @@ export interface FakeHostOptions {
   readonly machineTypes?: readonly string[];
   readonly compatibility?: Partial<Compatibility>;
   /** Newest version of the agent API that it serves. */
-  readonly api?: '1.0.0' | '2.0.0' | '3.0.0';
+  readonly api?: '1.0.0' | '2.0.0' | '3.0.0' | '4.0.0';
   /** False where no control plane is configured: then ended VMMs are not kept. */
   readonly keepsEnded?: boolean;
 }
@@ -72,7 +73,9 @@ export class FakeHost {
   /** How the next migrations from here go, in order; one without goes well. */
   readonly courses: FakeCourse[] = [];
   /** What it finds for a preflight; nothing by default. */
-  preflight: ((body: PreflightBodyV3) => PreflightFindingV3[]) | null = null;
+  preflight: ((body: PreflightBodyV4) => PreflightFinding[]) | null = null;
+  /** What it says that its guests were promised of their processors. */
+  guestCpu: CpuDefinition | null = null;
   /** Answered late, ms. */
   delayMs = 0;
   /** Rings are not sent. */

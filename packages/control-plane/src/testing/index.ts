@@ -1,4 +1,4 @@
-/** Simulated agents for tests and benches: real HTTP, agent API 3.0.0, no guests. */
+/** Simulated agents for tests and benches: real HTTP, agent API 4.0.0, no guests. */
 
 export { FakeFleet } from './fake-fleet.js';
 export {

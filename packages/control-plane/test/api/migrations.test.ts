@@ -166,6 +166,36 @@ describe('migrations over the public API', () => {
     expect(nowhere.error?.message).toContain('lacks avx2');
   });
 
+  it('are judged by what the source says that its guest was promised of its processor', async () => {
+    const test = await startTestPlane(FAST);
+    const north = await test.host({ name: 'north' });
+    north.guestCpu = { cpuid: [{ leaf: 7, subleaf: 0, eax: 0, ebx: 32, ecx: 0, edx: 0 }], msrs: [16] };
+    const east = await test.host({ name: 'east' });
+    east.preflight = (body) =>
+      body.role === 'destination' && body.cpu?.cpuid[0]?.ebx === 32
+        ? [{ severity: 'refused', code: 'cpu-not-offered', sentence: 'No avx2.', remedy: 'Choose another.' }]
+        : [];
+    await test.host({ name: 'south', api: '3.0.0' });
+    await guest(test, north, 'web');
+    const { body } = await test.ask<{ results: PreflightResult[] }>('POST', '/preflights', {
+      instance: 'web',
+    });
+    expect(
+      body.results.map(({ host, moves, findings }) => [
+        host.name,
+        moves,
+        findings.map(({ code, severity }) => `${severity} ${code}`),
+      ]),
+    ).toEqual([
+      ['east', false, ['refused cpu-not-offered']],
+      ['south', true, ['note guest-cpu-not-compared']],
+    ]);
+    const made = await test.ask<FleetMigration>('POST', '/migrations', { instance: 'web' });
+    expect(await ended(test, made.body.id)).toMatchObject({ state: 'completed' });
+    await until(async () => (await test.instance('web')).vmm?.hostId !== north.id);
+    expect(east.instances.size).toBe(0);
+  });
+
   it('are told beforehand that they would wait for another to end', async () => {
     const test = await startTestPlane({ migrations: { ...FAST.migrations, perHostIn: 1 } });
     const north = await test.host({ name: 'north' });

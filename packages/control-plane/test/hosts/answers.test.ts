@@ -12,7 +12,7 @@ it('says which host answered what outside the contract, in one sentence with a c
   await until(async () => (await test.instance('web')).problem?.code === 'agent-response-invalid');
   const { problem } = await test.instance('web');
   expect(problem?.message).toMatch(
-    /^Host north: What answers at http\S+ does not speak agent API 3\.0\.0: its answer to POST \/instances is not as the contract has it: answer\.id: is number where string is expected \(and \d+ more problems\); check/,
+    /^Host north: What answers at http\S+ does not speak agent API 4\.0\.0: its answer to POST \/instances is not as the contract has it: answer\.id: is number where string is expected \(and \d+ more problems\); check/,
   );
   expect(problem?.message).not.toMatch(/[[\]{}\n]/);
   north.faults.clear();

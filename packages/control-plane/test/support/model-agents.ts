@@ -3,7 +3,7 @@
  * that what a saga does to them can be judged: who ran when, what was begun how often.
  */
 import { randomUUID } from 'node:crypto';
-import type { MigrationViewV3, OwnershipV3, PreflightFindingV3, VmmViewV3 } from '@drover/protocol';
+import type { MigrationViewV3, OwnershipV3, PreflightFinding, VmmViewV3 } from '@drover/protocol';
 import { DroverError, type Host, type VmmState } from '@drover/types';
 import type { StartMigrationBody } from '../../src/hosts/agent.js';
 import type { AgentDirectory, SagaAgent } from '../../src/migrations/agents.js';
@@ -20,7 +20,7 @@ export interface Script {
   /** Looks that the rounds take. */
   readonly rounds?: number;
   /** What a preflight finds at the source. */
-  readonly blockers?: readonly PreflightFindingV3[];
+  readonly blockers?: readonly PreflightFinding[];
 }
 
 interface Vmm {
@@ -115,7 +115,8 @@ export class ModelFleet implements AgentDirectory {
       checkPreflight: (body) =>
         reached(() => {
           if (host.old) throw tooOld();
-          return body.role === 'source' ? (this.scripts.get(body.instance)?.blockers ?? []) : [];
+          const blockers = body.role === 'source' ? this.scripts.get(body.instance)?.blockers : [];
+          return { findings: [...(blockers ?? [])], cpu: null };
         }),
       startMigration: (body) =>
         reached(() => {

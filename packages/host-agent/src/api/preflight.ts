@@ -1,4 +1,4 @@
-import type { PreflightFinding } from '@drover/protocol';
+import type { Preflight } from '@drover/protocol';
 import type { AgentParts } from '../host-agent.js';
 import { checkArrival } from '../preflight/arrival.js';
 import { checkDeparture } from '../preflight/departure.js';
@@ -8,8 +8,6 @@ import type { Call } from './handlers.js';
 export async function checkPreflight(
   agent: AgentParts,
   body: Call<'checkPreflight'>['body'],
-): Promise<{ findings: PreflightFinding[] }> {
-  const findings =
-    body.role === 'source' ? await checkDeparture(agent, body.instance) : await checkArrival(agent, body);
-  return { findings };
+): Promise<Preflight> {
+  return body.role === 'source' ? checkDeparture(agent, body.instance) : checkArrival(agent, body);
 }

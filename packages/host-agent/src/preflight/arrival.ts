@@ -1,6 +1,6 @@
 /** Could a guest of this spec come here? What an accepted PREPARE would run into, all of it. */
 import { statfs } from 'node:fs/promises';
-import type { PreflightFinding } from '@drover/protocol';
+import type { CpuDefinition, Preflight, PreflightFinding } from '@drover/protocol';
 import { type InstanceSpec, readInstanceSpec, replaceBackends } from '@drover/types';
 import type { SettledIdentity } from '@drover/vmm';
 import type { AgentParts } from '../host-agent.js';
@@ -17,37 +17,39 @@ export interface ArrivalQuestion {
   readonly machineType: string | null;
   readonly vmmVersion: string | null;
   readonly accelerator: SettledIdentity['accelerator'] | null;
+  /** What the guest was promised of its processors, by its source; null where that does not say it. */
+  readonly cpu: CpuDefinition | null;
 }
 
-export async function checkArrival(
-  agent: AgentParts,
-  question: ArrivalQuestion,
-): Promise<PreflightFinding[]> {
+export async function checkArrival(agent: AgentParts, question: ArrivalQuestion): Promise<Preflight> {
   const { registry, driver } = agent;
   let spec: InstanceSpec;
   try {
     spec = replaceBackends(readInstanceSpec(question.spec), question.backends);
   } catch (thrown) {
-    return [refused(thrown)];
+    return { findings: [refused(thrown)], cpu: null };
   }
   const findings: PreflightFinding[] = [];
-  const attempt = (check: () => unknown) => {
+  const attempt = async (check: () => unknown) => {
     try {
-      check();
+      await check();
     } catch (thrown) {
       findings.push(refused(thrown));
     }
   };
-  attempt(() => agent.refuseWhenStopping());
-  attempt(() => agent.journal.refuseWhenFailed());
-  attempt(() => registry.refuseTaken(question.instanceId, spec.name));
+  await attempt(() => agent.refuseWhenStopping());
+  await attempt(() => agent.journal.refuseWhenFailed());
+  await attempt(() => registry.refuseTaken(question.instanceId, spec.name));
   // The driver is looked for there as well, and says it better.
-  if (agent.drivers.some(({ name }) => name === spec.vmm)) attempt(() => agent.lifecycle.refuseBlocked(spec));
+  if (agent.drivers.some(({ name }) => name === spec.vmm)) {
+    await attempt(() => agent.lifecycle.refuseBlocked(spec));
+    await attempt(() => driver.checkCpu(spec, question.cpu));
+  }
   const { machineType, accelerator, vmmVersion: version } = question;
   const settled = machineType && accelerator ? { machineType, accelerator, version } : null;
   findings.push(...(await driver.obstacles(spec, settled)).map(refused));
   findings.push(...(await space(agent.store.directory)));
-  return findings;
+  return { findings, cpu: null };
 }
 
 async function space(directory: string): Promise<PreflightFinding[]> {

@@ -1,5 +1,5 @@
 /** Could this instance leave this host? What {@link OutgoingMigrations.start} and the sending half would refuse, all of it. */
-import type { PreflightFinding } from '@drover/protocol';
+import type { CpuDefinition, Preflight, PreflightFinding } from '@drover/protocol';
 import { findObstacles } from '@drover/source-agent';
 import type { InstanceSpec } from '@drover/types';
 import type { AgentParts } from '../host-agent.js';
@@ -7,10 +7,7 @@ import { refuseUnlessRunning } from '../migrations/outgoing.js';
 import { refused } from './finding.js';
 
 /** Errors: `instance-not-found`. */
-export async function checkDeparture(
-  { registry }: AgentParts,
-  reference: string,
-): Promise<PreflightFinding[]> {
+export async function checkDeparture({ registry }: AgentParts, reference: string): Promise<Preflight> {
   const instance = registry.find(reference);
   const findings: PreflightFinding[] = [];
   const attempt = async (check: () => unknown) => {
@@ -23,9 +20,13 @@ export async function checkDeparture(
   await attempt(() => instance.refuseWhenHeld('migrate'));
   if (instance.snapshot.migration === null) await attempt(() => refuseUnlessRunning(instance));
   const { vmm } = instance;
-  if (vmm === null || findings.length > 0) return findings;
+  if (vmm === null || findings.length > 0) return { findings, cpu: null };
   findings.push(...(await findObstacles(vmm, instance.name)).map(refused));
   await attempt(() => vmm.deviceStates());
+  let cpu: CpuDefinition | null = null;
+  await attempt(async () => {
+    cpu = await vmm.cpu();
+  });
   if (hasDirectIo(instance.spec)) {
     findings.push({
       severity: 'note',
@@ -34,7 +35,7 @@ export async function checkDeparture(
       remedy: 'Nothing; or use cache=writeback.',
     });
   }
-  return findings;
+  return { findings, cpu };
 }
 
 function hasDirectIo({ components }: InstanceSpec): boolean {

@@ -49,7 +49,7 @@ describe('the HTTP side of the agent', () => {
     await test.client.createInstance({ spec: spec('web-1'), start: true });
     expect((await ask(test, '/')).json()).toMatchObject({
       service: 'drover-host-agent',
-      apiVersions: ['1.0.0', '2.0.0', '3.0.0'],
+      apiVersions: ['1.0.0', '2.0.0', '3.0.0', '4.0.0'],
     });
     expect((await ask(test, '/healthz')).status).toBe(200);
     expect((await ask(test, '/readyz')).status).toBe(200);

@@ -37,9 +37,21 @@ const vsock = { vsock0: { kind: 'vsock', cid: 7 } } as const;
 describe('a request that names', () => {
   it('a version is answered in it, and is told so', async () => {
     const test = await startTestAgent();
-    for (const version of ['1.0.0', '2.0.0', '3.0.0']) {
+    for (const version of ['1.0.0', '2.0.0', '3.0.0', '4.0.0']) {
       expect(await ask(test, version, '/host')).toMatchObject({ status: 200, served: version });
     }
+  });
+
+  it('3.0.0 is asked for a preflight without what only 4.0.0 has words for', async () => {
+    const test = await startTestAgent();
+    const body = { role: 'destination', instanceId: REPORT.instanceId, spec: spec('web-1') };
+    const { status, document } = await ask(test, '3.0.0', '/preflights', body);
+    expect([status, document]).toEqual([200, { findings: [] }]);
+    const newer = await ask(test, '3.0.0', '/preflights', { ...body, cpu: null });
+    expect(newer.document.error).toMatchObject({
+      code: 'request-invalid',
+      message: expect.stringMatching(/cpu: unknown key|unknown key.*cpu/),
+    });
   });
 
   it('no version means 1.0.0', async () => {
@@ -56,7 +68,7 @@ describe('a request that names', () => {
       expect(status).toBe(400);
       expect(document.error).toMatchObject({
         code: 'api-version-unknown',
-        message: expect.stringMatching(/"9\.0\.0".*1\.0\.0, 2\.0\.0, 3\.0\.0/),
+        message: expect.stringMatching(/"9\.0\.0".*1\.0\.0, 2\.0\.0, 3\.0\.0, 4\.0\.0/),
       });
     }
     const created = await ask(test, '9.0.0', '/instances', { spec: spec('a') });

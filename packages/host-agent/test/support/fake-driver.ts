@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import type { GuestMemory } from '@drover/native';
+import type { CpuDefinition } from '@drover/protocol';
 import { type DeviceStateVersions, DroverError, type InstanceSpec } from '@drover/types';
 import type {
   Blocker,
@@ -47,6 +48,10 @@ export class FakeHost {
     accelerators: ['tcg'],
   };
   failCpu: Error | null = null;
+  /** What guests were promised of their processors. */
+  guestCpu: CpuDefinition | null = null;
+  /** What was last compared with the host. */
+  comparedCpu: CpuDefinition | null = null;
   /** Null: the VMM does not tell. */
   deviceStates: DeviceStateVersions | null = { 'qemu/virtio-blk': [1, 2] };
   #nextPid = 40_000;
@@ -94,7 +99,8 @@ export class FakeDriver implements VmmDriver {
     if (this.host.failCheck) throw this.host.failCheck;
   }
 
-  async checkCpu(): Promise<void> {
+  async checkCpu(_spec: InstanceSpec, cpu: CpuDefinition | null): Promise<void> {
+    this.host.comparedCpu = cpu;
     if (this.host.failCpu) throw this.host.failCpu;
   }
 
@@ -193,7 +199,7 @@ export class FakeVmm implements Vmm {
   }
 
   async cpu() {
-    return null;
+    return this.#host.guestCpu;
   }
 
   tracker(): DirtyTracker {

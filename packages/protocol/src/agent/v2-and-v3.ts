@@ -8,7 +8,7 @@
  */
 import { type HostV2, type HostV3, hostConversionV3, type VmmStateV2 } from '@drover/types';
 import type { z } from 'zod';
-import { protocolErrors } from '../errors.js';
+import { olderAgent } from './older-agent.js';
 import type { AgentEndpointsV2, InstanceViewV2, MigrationEventV2, MigrationViewV2 } from './v2.js';
 import type { AgentEndpointsV3, MigrationEventV3, MigrationViewV3, VmmViewV3 } from './v3.js';
 
@@ -54,24 +54,16 @@ export const bodiesToV2 = {
     agent: string,
   ): z.input<AgentEndpointsV2['startMigration']['body']> {
     if (id === undefined) return body;
-    throw refuseV2('A migration whose id the caller chooses', agent);
+    throw olderAgent('A migration whose id the caller chooses', '3.0.0', agent);
   },
   stopInstance(
     { vmm, ...body }: z.input<AgentEndpointsV3['stopInstance']['body']>,
     agent: string,
   ): z.input<AgentEndpointsV2['stopInstance']['body']> {
     if (vmm === undefined) return body;
-    throw refuseV2('Stopping an instance only while it has a certain VMM', agent);
+    throw olderAgent('Stopping an instance only while it has a certain VMM', '3.0.0', agent);
   },
 };
-
-/** What an agent of 2.0.0 cannot do, as an error. `what` begins the sentence. */
-export function refuseV2(what: string, agent: string): Error {
-  return protocolErrors.error(
-    'api-version-too-old',
-    `${what} needs agent API 3.0.0, and ${agent} serves an older one; upgrade that agent.`,
-  );
-}
 
 export function hostToV2(host: HostV3): HostV2 {
   return hostConversionV3.down(host).older;
