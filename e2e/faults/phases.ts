@@ -42,7 +42,7 @@ export const PHASES = [
   },
   {
     name: 'loaded',
-    says: 'device state loaded, READY not on disk',
+    says: 'device state loaded, READY perhaps not on disk',
     hold: 'destination.loaded',
     relinquished: false,
   },

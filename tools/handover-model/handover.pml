@@ -67,6 +67,8 @@ byte leaving[MIGRATIONS];
 byte session[MIGRATIONS];
 /* Its control connection broke. */
 bool cut[MIGRATIONS];
+/* The destination's VMM has all of the guest. READY may be on the disk before, and is said after. */
+bool loaded[MIGRATIONS];
 /* Its source went on: what was sent is not the guest any more. */
 bool stale[MIGRATIONS];
 /* The file of an abort notice. */
@@ -206,7 +208,7 @@ inline restart(h) {
       fi
     :: else ->
       if
-      :: destination_fate(journal_d[j], 0) == fate_torn_down || (MUTATION == 5 && journal_d[j] == destination_ready) ->
+      :: destination_fate(journal_d[j], 0) == fate_torn_down || (MUTATION == 5 && journal_d[j] == destination_ready) || (destination_fate(journal_d[j], 0) == fate_waiting && !loaded[j]) ->
         if
         :: MUTATION != 5 -> journal_destination(j, destination_aborted)
         :: else
@@ -355,12 +357,21 @@ end_quiet:
     up[dst(m)] && session[m] == session_receiving && switchover[m] ->
     event(m, event_switchover)
   }
-  /* READY is on the disk before it is said; the guest is here as it was when it paused. */
+  /* READY goes to the disk while the state is loaded. */
   :: atomic {
-    up[dst(m)] && session[m] == session_loading ->
-    journal_destination(m, destination_ready);
+    up[dst(m)] && session[m] == session_loading && journal_d[m] == destination_preparing ->
+    journal_destination(m, destination_ready)
+  }
+  /* The guest is here as it was when it paused. */
+  :: atomic {
+    up[dst(m)] && session[m] == session_loading && !loaded[m] ->
+    loaded[m] = true;
+    whole[dst(m)] = !stale[m]
+  }
+  /* Both are needed before READY is said. */
+  :: atomic {
+    up[dst(m)] && session[m] == session_loading && journal_d[m] == destination_ready && (loaded[m] || MUTATION == 11) ->
     event(m, event_loaded);
-    whole[dst(m)] = !stale[m];
     ready[m] = true;
     if
     :: MUTATION == 3 && whole[dst(m)] -> go_on(dst(m))

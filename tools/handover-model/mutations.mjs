@@ -48,4 +48,9 @@ export const MODEL_MUTATIONS = [
     name: 'ready-gives-up',
     breaks: 'a destination that is READY tears down when the connection breaks, unjournaled (R2)',
   },
+  {
+    number: 11,
+    name: 'ready-before-loaded',
+    breaks: 'READY is said when it is on the disk, before the VMM has the guest (R2)',
+  },
 ];

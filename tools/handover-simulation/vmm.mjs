@@ -255,7 +255,10 @@ class VmmHandle {
 
   /** @returns {Promise<import('@drover/vmm').VmmStatus>} */
   async status() {
-    return this.#command(() => (this.#process.running ? 'running' : 'paused')).catch(() => 'gone');
+    return this.#command(() => {
+      if (this.#process.running) return 'running';
+      return this.#process.device === null ? 'incomplete' : 'paused';
+    }).catch(() => 'gone');
   }
 
   pause() {

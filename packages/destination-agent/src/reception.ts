@@ -90,9 +90,13 @@ export class Reception {
     await this.#lastRound(receiver, lastRound);
     if (verify) await this.#compareDigests(channel, vmm);
     await context.host.reached?.('memory-received');
+    // It binds nobody before it is said, so that it goes to the disk while the state is loaded. Not sooner: after a restart a VMM shows
+    // whether it has its state, and nothing shows whether it has all of its memory.
+    const promised = journal.ready(accepted.epoch);
+    promised.catch(() => {});
     const loadMs = await this.#load(vmm, receiver, ahead);
     await context.host.reached?.('loaded');
-    await journal.ready(accepted.epoch);
+    await promised;
     await context.host.reached?.('ready-journaled');
     // Whoever called it off meanwhile was before READY was announced, so no COMMIT can be on its way.
     interruption.throwIfInterrupted();

@@ -10,6 +10,7 @@ import { INSTANCE_ID, MIGRATION_ID, prepareMessage } from './world/messages.js';
 const soon = { timeoutMs: 5_000 };
 const commit = { migrationId: MIGRATION_ID, epoch: '6' };
 const abort = { migrationId: MIGRATION_ID, code: 'migration-cancelled', message: 'cancelled' };
+const tornDown = ['aborted', 'destroy', 'ended failed'];
 const query = { migrationId: MIGRATION_ID, instanceId: INSTANCE_ID };
 
 describe.each([...PEER_VERSIONS])('in peer protocol %i', (version) => {
@@ -86,6 +87,36 @@ describe.each([...PEER_VERSIONS])('in peer protocol %i', (version) => {
       await channel.send('switchover', { lastRound: 0, verify: false });
       await channel.expect(['ready'], soon);
       expect(asked).toEqual(['ahead', 'loaded']);
+    });
+  });
+
+  describe('READY', () => {
+    const readied = () => destination.host.log.includes('ready 6');
+
+    it('goes to the disk beside the device state, and is said when both are there (R4)', async () => {
+      let load: () => void = () => {};
+      destination.onLoad = () =>
+        new Promise((resolve) => {
+          load = resolve;
+        });
+      const { channel } = await switchedOver(false);
+      await destination.sendState();
+      await eventually(readied);
+      const said = channel.expect(['ready'], soon).then(() => 'said');
+      expect(await Promise.race([said, sleep(50, 'not yet')])).toBe('not yet');
+      load();
+      expect(await said).toBe('said');
+    });
+
+    it('that is on the disk and was not said is taken back where loading fails (R4, R12)', async () => {
+      destination.onLoad = async () => {
+        await eventually(readied);
+        throw new Error('no such device');
+      };
+      const { channel } = await switchedOver(false);
+      await destination.sendState();
+      await expect(channel.expect(['ready'], soon)).rejects.toMatchObject({ code: 'device-state-failed' });
+      expect(destination.host.log).toEqual(['preparing 6', 'ready 6', ...tornDown]);
     });
   });
 
@@ -170,8 +201,6 @@ describe.each([...PEER_VERSIONS])('in peer protocol %i', (version) => {
   });
 
   describe('a source that is lost before READY', () => {
-    const tornDown = ['aborted', 'destroy', 'ended failed'];
-
     it('while the VMM is being made: it is destroyed when it comes', async () => {
       let finish: () => void = () => {};
       destination.host.onPrepare = () =>
@@ -226,7 +255,8 @@ describe.each([...PEER_VERSIONS])('in peer protocol %i', (version) => {
       await sleep(50);
       channel.close();
       await eventually(() => destination.host.endings.length === 1);
-      expect(destination.host.log).toEqual(['preparing 6', ...tornDown]);
+      // READY was on the disk, and had not been said.
+      expect(destination.host.log).toEqual(['preparing 6', 'ready 6', ...tornDown]);
     });
   });
 

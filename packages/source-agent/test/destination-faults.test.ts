@@ -55,8 +55,8 @@ describe('a destination that dies before the handover', () => {
 describe('a destination that died with READY on disk', () => {
   it('holds its paused copy, however long, until it is told that the migration is off (R4)', async () => {
     await withWorld({}, async (world) => {
-      world.host.journalOfTest.before = (record) => {
-        if (record === 'ready') world.killDestination();
+      world.host.reached = async (step) => {
+        if (step === 'ready-journaled') world.killDestination();
       };
       const migration = world.migration();
       const outcome = await migrateOut(migration);

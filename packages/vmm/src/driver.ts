@@ -70,7 +70,15 @@ export interface Blocker {
   readonly message: string;
 }
 
-export type VmmStatus = 'running' | 'paused' | 'guest-stopped' | 'guest-panicked' | 'failed' | 'gone';
+/** `incomplete`: paused, and without the guest's state that it waits for, so that it cannot be resumed. */
+export type VmmStatus =
+  | 'running'
+  | 'paused'
+  | 'incomplete'
+  | 'guest-stopped'
+  | 'guest-panicked'
+  | 'failed'
+  | 'gone';
 
 /** Something that happened to the VMM by itself. */
 export interface VmmEvent {

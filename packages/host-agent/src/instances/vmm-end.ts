@@ -5,6 +5,7 @@ export function endOf(status: VmmStatus): VmmEvent | null {
   switch (status) {
     case 'running':
     case 'paused':
+    case 'incomplete':
       return null;
     case 'guest-stopped':
       return { kind: 'guest-shutdown', message: 'The guest powered off.' };

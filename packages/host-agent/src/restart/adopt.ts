@@ -93,8 +93,9 @@ async function takeBack(
     const found = await adopt(driver, instance);
     if (found.vmm) {
       lifecycle.attach(instance, found.vmm);
-      // Only an interrupted switchover, start or arrival leaves a guest of ours paused.
-      if ((await found.vmm.status()) === 'paused') await found.vmm.resume();
+      const status = await found.vmm.status();
+      // Only an interrupted switchover, start or arrival leaves a guest of ours paused; one that cannot go on says so itself.
+      if (status === 'paused' || status === 'incomplete') await found.vmm.resume();
       await instance.publish({ ...ours, life: 'running', error: null });
       lifecycle.settle(instance);
     } else {
@@ -141,7 +142,12 @@ async function waitForWord(
   const { driver, incoming, journal, restore } = options;
   const { vmm, error } = await adopt(driver, instance);
   // READY was a promise to the source. Without the VMM it cannot be kept, and the source learns that when it asks.
-  if (error?.code === 'vmm-gone') return remove(options, instance, migration, 'torn-down');
+  if (error?.code === 'vmm-gone') return giveUpArrival(options, instance, migration);
+  if (vmm && (await vmm.status()) === 'incomplete') {
+    // READY was journaled and never said: no source has relinquished to a VMM that has not all of the guest.
+    await vmm.destroy();
+    return giveUpArrival(options, instance, migration);
+  }
   const part = instance.snapshot.migration;
   const entry = part && journal.find(part.role, part.id);
   if (!vmm || !migration || !entry) {
@@ -153,19 +159,26 @@ async function waitForWord(
 
 /** `moved`: the guest runs elsewhere; `torn-down`: an arrival that never became ready. */
 async function remove(
-  { driver, journal, outgoing, incoming }: AdoptionOptions,
+  options: AdoptionOptions,
   instance: Instance,
   migration: Migration | undefined,
   kind: 'moved' | 'torn-down',
 ): Promise<void> {
+  const { driver, outgoing } = options;
   const { vmm, error } = await adopt(driver, instance);
   if (error && error.code !== 'vmm-gone') throw hostAgentErrors.error('vmm-lost', error.message);
   await vmm?.destroy();
-  if (kind === 'moved') {
-    if (migration) await outgoing.depart(instance, migration);
-    await endView(migration, 'completed', null);
-    return;
-  }
+  if (kind === 'torn-down') return giveUpArrival(options, instance, migration);
+  if (migration) await outgoing.depart(instance, migration);
+  await endView(migration, 'completed', null);
+}
+
+/** Of an arrival whose VMM is gone. */
+async function giveUpArrival(
+  { journal, incoming }: AdoptionOptions,
+  instance: Instance,
+  migration: Migration | undefined,
+): Promise<void> {
   const part = instance.snapshot.migration;
   const entry = part && journal.find(part.role, part.id);
   if (entry) await journal.write({ ...entry, state: 'aborted' });

@@ -9,7 +9,7 @@
  * | source | done | moved: remove what is left |
  * | source | taken-back | ours, with the journal's epoch |
  * | destination | –, preparing, aborted | torn-down |
- * | destination | ready | waiting: paused until COMMIT or ABORT |
+ * | destination | ready | waiting: paused until COMMIT or ABORT; torn-down where its VMM has not all of the guest, for then READY was never said |
  * | destination | owned | ours, with the journal's epoch |
  *
  * Whatever this table says is ours is not, when the journal knows of a higher epoch for the instance: then it is in doubt.

@@ -198,6 +198,23 @@ describe('an agent that is restarted', () => {
     });
   });
 
+  it('tears down an arrival whose READY came before its VMM had all of the guest: it was never said (R4, R12)', async () => {
+    const { test, instance } = await running();
+    const vmm = test.host.vmms.get(instance.state.vmmId);
+    let id = '';
+    await test.restart(async () => {
+      if (vmm) vmm.state = 'incomplete';
+      id = await interruptedAt(test, instance, 'destination', [
+        ['preparing', 2n],
+        ['ready', 2n],
+      ]);
+    });
+    expect(await test.client.listInstances()).toEqual([]);
+    expect(test.host.vmms.size).toBe(0);
+    expect((await test.client.getMigration(id)).state).toBe('failed');
+    expect((await test.client.getOwnership(id)).destination).toMatchObject({ state: 'aborted' });
+  });
+
   it('runs an arrival whose ownership was journaled just before the agent died (R2)', async () => {
     const { test, instance } = await running();
     const vmm = test.host.vmms.get(instance.state.vmmId);

@@ -28,6 +28,7 @@ export class FakeHost implements DestinationHost {
   /** Called with the VMM before anything else has it. */
   onMade: (vmm: FakeVmm) => void = () => {};
   onEnter: (phase: MigrationPhase) => void = () => {};
+  reached: DestinationHost['reached'];
   #log: string[] = [];
   readonly #byToken = new Map<string, BulkReceiver>();
 

@@ -276,6 +276,7 @@ export class MachineVmm implements Vmm {
 
 function statusOf({ state, ending }: MachineAnswer<'status'>): VmmStatus {
   if (state === 'running') return 'running';
+  if (state === 'empty' || state === 'made') return 'incomplete';
   if (state !== 'ended') return 'paused';
   return ending?.kind === 'debug-exit' ? 'guest-stopped' : 'failed';
 }

@@ -5,7 +5,8 @@
  * | QEMU | status |
  * | --- | --- |
  * | running, suspended | running |
- * | prelaunch, inmigrate, paused, finish-migrate, postmigrate, save-vm, restore-vm, debug, colo | paused |
+ * | inmigrate | incomplete |
+ * | prelaunch, paused, finish-migrate, postmigrate, save-vm, restore-vm, debug, colo | paused |
  * | shutdown | guest-stopped |
  * | guest-panicked | guest-panicked |
  * | internal-error, io-error, watchdog, anything new | failed |
@@ -14,7 +15,6 @@ import type { VmmStatus } from '../driver.js';
 
 const paused = new Set([
   'prelaunch',
-  'inmigrate',
   'paused',
   'finish-migrate',
   'postmigrate',
@@ -26,6 +26,7 @@ const paused = new Set([
 
 export function statusOf(runState: string): VmmStatus {
   if (runState === 'running' || runState === 'suspended') return 'running';
+  if (runState === 'inmigrate') return 'incomplete';
   if (paused.has(runState)) return 'paused';
   if (runState === 'shutdown') return 'guest-stopped';
   if (runState === 'guest-panicked') return 'guest-panicked';

@@ -35,7 +35,7 @@ describeQemu('device state', () => {
           identity: source.vmm.record.identity,
           instanceId: source.launched.instanceId,
         });
-        expect(await target.vmm.status()).toBe('paused');
+        expect(await target.vmm.status()).toBe('incomplete');
         await expect(target.vmm.resume()).rejects.toMatchObject({ code: 'qemu-not-loaded' });
         await move(source.vmm, target.vmm);
         await sleep(100);
