@@ -217,6 +217,8 @@ class VmmHandle {
   consoleSocket;
   /** @type {((timeoutMs: number) => Promise<boolean>) | undefined} */
   loadAhead;
+  /** Where the state goes at the next pause. @type {string | null} */
+  #stateGoesTo = null;
   #world;
   #process;
   #agent;
@@ -262,7 +264,12 @@ class VmmHandle {
   }
 
   pause() {
-    return this.#command(() => this.#process.pause());
+    return this.#command(() => {
+      this.#process.pause();
+      const socket = this.#stateGoesTo;
+      this.#stateGoesTo = null;
+      if (socket !== null) this.#save(socket);
+    });
   }
 
   resume() {
@@ -285,19 +292,30 @@ class VmmHandle {
     return new Tracker(this.#world, this.#process);
   }
 
-  prepareSave() {
-    return this.#command(() => {});
+  /** @param {string} socketPath */
+  prepareSave(socketPath) {
+    return this.#command(() => {
+      if (this.#world.savesAtPause) this.#stateGoesTo = socketPath;
+    });
+  }
+
+  savesAtPause() {
+    return this.#world.savesAtPause;
   }
 
   /** @param {string} socketPath */
   saveState(socketPath) {
     return this.#command(() => {
-      if (this.#process.running)
-        this.#world.rules.violated('R3', 'device state was saved while the guest ran');
-      this.#world.stateSockets.get(`${this.#process.host.name} ${socketPath}`)?.(
-        /** @type {number} */ (this.#process.device),
-      );
+      if (!this.#world.savesAtPause) this.#save(socketPath);
     });
+  }
+
+  /** @param {string} socketPath */
+  #save(socketPath) {
+    if (this.#process.running) this.#world.rules.violated('R3', 'device state was saved while the guest ran');
+    this.#world.stateSockets.get(`${this.#process.host.name} ${socketPath}`)?.(
+      /** @type {number} */ (this.#process.device),
+    );
   }
 
   prepareLoad() {

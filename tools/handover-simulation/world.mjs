@@ -32,6 +32,8 @@ export class World {
     this.quiesced = this.random.chance(0.25);
     /** Whether VMMs load device state ahead of the last pages. */
     this.loadsAhead = this.random.chance(0.5);
+    /** Whether VMMs write it as soon as they stand still; never those that are paused in every round. */
+    this.savesAtPause = !this.quiesced && this.random.chance(0.5);
     this.hosts = [new SimulatedHost(this, 'north', NORTH), new SimulatedHost(this, 'south', SOUTH)];
     this.rules = new Rules(this);
   }

@@ -46,6 +46,7 @@ export class Reception {
   readonly #verified = new Deferred<string>();
   readonly #progress: ReceiveProgress;
   #receiver: BulkReceiver | null = null;
+  #vmm: Vmm | null = null;
   #unroute: () => void = () => {};
 
   constructor(
@@ -62,6 +63,7 @@ export class Reception {
     const { deadlines, interruption, journal } = context;
     await journal.preparing(accepted.epoch);
     const vmm = await this.#makeVmm();
+    this.#vmm = vmm;
     await context.host.reached?.('vmm-made');
     checkVmm(vmm, accepted);
     const receiver = this.#openReceiver(vmm);
@@ -124,6 +126,7 @@ export class Reception {
     this.#progress.pagesRemaining = pagesRemaining;
     // It may have been the last but one.
     this.context.hurry();
+    this.#vmm?.hurry?.();
   }
 
   /**

@@ -129,6 +129,10 @@ export class Machine {
       );
       return {};
     },
+    hurry: () => {
+      this.#urgency.begin();
+      return {};
+    },
     loadAhead: async () => ({ complete: await this.#awaited().loaded() }),
     stateLoaded: async () => {
       await this.#awaited().loaded();

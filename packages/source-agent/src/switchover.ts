@@ -99,15 +99,22 @@ async function sendRest(
   }
 }
 
-/** Has the VMM write its device state into the transfer; resolves when the destination has all of it. */
+/**
+ * Has the VMM write its device state into the transfer; resolves when the destination has all of it. One that began at its pause is asked how
+ * that went when the state is through: question and answer would take the processor from what carries it.
+ */
 function saveState(
   run: SourceRun,
   { stateSent, stateSocket }: Prepared,
 ): Promise<{ readonly bytes: number; readonly durationMs: number }> {
   const { migration: m, deadlines, interruption } = run;
   const startedAt = performance.now();
+  const carried = run.bulk(stateSent);
+  carried.catch(() => {});
   // Two steps may fail for one reason, and the VMM's own words say more than a closed socket does.
-  const saved = m.vmm.saveState(stateSocket, interruption.signal).then(
+  const begun = m.vmm.savesAtPause?.() ? carried.then(nothing, nothing) : Promise.resolve();
+  const saving = begun.then(() => m.vmm.saveState(stateSocket, interruption.signal));
+  const saved = saving.then(
     () => performance.now() - startedAt,
     (cause) => {
       throw sourceErrors.error(
@@ -118,7 +125,7 @@ function saveState(
     },
   );
   run.saving = saved.catch(() => {});
-  const whole = saved.then(async (durationMs) => ({ bytes: (await run.bulk(stateSent)).bytes, durationMs }));
+  const whole = saved.then(async (durationMs) => ({ bytes: (await carried).bytes, durationMs }));
   return withDeadline(whole, deadlines.stateMs, () =>
     sourceErrors.error(
       'state-save-failed',
@@ -151,6 +158,8 @@ async function compareDigests(
   await channel.send('verified', { digest });
   return { ready, verifyMs: performance.now() - startedAt };
 }
+
+function nothing(): void {}
 
 function answered<T>(run: SourceRun, answer: Promise<T>, ms: number): Promise<T> {
   const late = () =>

@@ -158,12 +158,19 @@ export interface Vmm {
   /** What the guest was promised of its processors; null where this VMM does not tell. */
   cpu(): Promise<CpuDefinition | null>;
   tracker(): DirtyTracker;
+  /** The guest stands still and waits for this VMM, or will in a moment. Failing is harmless; left out where it would change nothing. */
+  hurry?(): void;
 
   /**
    * Makes everything ready so that {@link pause}, the tracker's collection after it, and {@link saveState} to `socketPath`, on which
    * somebody listens, cost as little as they can. Guest may run.
    */
   prepareSave(socketPath: string): Promise<void>;
+  /**
+   * True where {@link pause} after {@link prepareSave} does what {@link saveState} is for: that then tells how it went, which can wait until the
+   * state has come through. Never of a guest whose rounds are quiesced.
+   */
+  savesAtPause?(): boolean;
   /** Writes device state, without memory, to the unix socket at `socketPath` on which somebody listens. Guest must be paused. It stays revivable by {@link resume}. */
   saveState(socketPath: string, signal: AbortSignal): Promise<void>;
   /** For an incoming VMM: starts to listen for device state; returns the unix socket to write it to. */

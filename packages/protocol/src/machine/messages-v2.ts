@@ -28,4 +28,6 @@ export const machineRequestsV2 = {
    * checked and kept: `complete` is then false, and stateLoaded loads it.
    */
   loadAhead: { arguments: stateLoaded.arguments, answer: z.object({ complete: z.boolean() }) },
+  /** A guest stands still and waits for this machine, or will in a moment: for a second at most it runs ahead of ordinary work, where it may. */
+  hurry: { arguments: z.strictObject({}), answer: z.strictObject({}) },
 } as const;

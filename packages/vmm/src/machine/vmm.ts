@@ -18,6 +18,8 @@ import type { MachineTuning } from './tuning.js';
 const END_TIMEOUT_MS = 10_000;
 /** How much longer than the machine itself an agent waits for what the machine has a deadline for, ms. */
 const SPARE_MS = 1_000;
+/** Requests after which the code around them is as fast as it gets in so few. */
+const REHEARSALS = 30;
 
 export interface MachineVmmOptions {
   readonly machine: ConnectedMachine;
@@ -43,6 +45,8 @@ export class MachineVmm implements Vmm {
   /** The one whose collections go to the machine's shared bitmap. */
   #tracker: MachineTracker | null = null;
   #released = false;
+  /** The machine is connected to where its state goes. */
+  #connectedToState = false;
 
   constructor({ machine, spec, tuning, logger }: MachineVmmOptions) {
     this.record = machine.record;
@@ -137,12 +141,18 @@ export class MachineVmm implements Vmm {
   async prepareSave(socketPath: string): Promise<void> {
     const timeoutMs = this.#tuning.requestTimeoutMs;
     await this.#client.request('prepareSave', {});
+    await this.#rehearse();
     if (!this.#client.knows('connectState')) return;
     await this.#client.request(
       'connectState',
       { socket: socketPath, timeoutMs },
       { timeoutMs: timeoutMs + SPARE_MS },
     );
+    this.#connectedToState = true;
+  }
+
+  savesAtPause(): boolean {
+    return this.#connectedToState;
   }
 
   /** @throws `machine-save-failed`, `machine-cancelled`, `machine-timeout`, `machine-closed` */
@@ -170,6 +180,7 @@ export class MachineVmm implements Vmm {
   async prepareLoad(): Promise<string> {
     try {
       await this.#client.request('awaitState', { socket: this.#paths.state, clock: this.#spec.clock });
+      await this.#rehearse();
       return this.#paths.state;
     } catch (error) {
       if (refusalCode(error) === null) throw error;
@@ -179,6 +190,10 @@ export class MachineVmm implements Vmm {
         error,
       );
     }
+  }
+
+  hurry(): void {
+    if (this.#client.knows('hurry')) this.#client.request('hurry', {}).catch(() => {});
   }
 
   /** @throws as {@link loaded} */
@@ -208,6 +223,14 @@ export class MachineVmm implements Vmm {
       `The state of instance "${this.#spec.name}" was not loaded here: ${reason(error)}`,
       error,
     );
+  }
+
+  /**
+   * Asks what costs nothing, again and again: the machine is about to be asked things once each while its guest stands still, and code that runs for
+   * the first time takes several times as long.
+   */
+  async #rehearse(): Promise<void> {
+    for (let turn = 0; turn < REHEARSALS; turn++) await this.#client.request('status', {});
   }
 
   /** It has no network. */
