@@ -69,6 +69,8 @@ export interface DestinationJournal {
   ready(epoch: bigint): Promise<void>;
   owned(epoch: bigint): Promise<void>;
   aborted(): Promise<void>;
+  /** A step follows in a few milliseconds, and a guest will wait for it. Left out where it would change nothing. */
+  wakeDisk?(): void;
   /** What is on disk; `unknown` and 0 when there is no record. */
   outcome(): { readonly outcome: JournalOutcome; readonly epoch: bigint };
 }

@@ -127,6 +127,7 @@ export class Reception {
     // It may have been the last but one.
     this.context.hurry();
     this.#vmm?.hurry?.();
+    this.context.journal.wakeDisk?.();
   }
 
   /**

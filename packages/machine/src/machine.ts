@@ -96,7 +96,7 @@ export class Machine {
     },
     prepareSave: () => {
       this.#loaded();
-      warmUp();
+      warmUp(null);
       return {};
     },
     connectState: async ({ socket, timeoutMs }) => {
@@ -118,15 +118,13 @@ export class Machine {
       if (machine.state !== 'made' || this.#arrival !== null) {
         throw new Refusal('configured-already', 'This machine has a state, or waits for one already.');
       }
-      warmUp();
-      this.#arrival = await StateArrival.listen(
-        socket,
-        encodeMachineState(machine.cpuidPayloads()),
-        (stream) => {
-          this.#urgency.begin();
-          return loadAhead(machine, stream, clock);
-        },
-      );
+      const rehearsal = encodeMachineState(machine.cpuidPayloads());
+      warmUp(rehearsal);
+      this.#arrival = await StateArrival.listen(socket, rehearsal, (stream) => {
+        // Afterwards: whoever sent it has this machine hurry before, and it would wait for this.
+        setImmediate(() => this.#urgency.begin());
+        return loadAhead(machine, stream, clock);
+      });
       return {};
     },
     hurry: () => {

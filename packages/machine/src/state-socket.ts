@@ -168,15 +168,24 @@ function readStream(socket: Socket, here: (stream: Uint8Array) => void): Promise
       refuse(`The state broke off after ${reader.bytes} bytes: ${error.message}.`),
     );
     socket.on('end', () => refuse(`The state broke off after ${reader.bytes} bytes.`));
-    socket.on('data', (piece: Buffer) => {
+    let isOver = false;
+    const take = (piece: Buffer): void => {
+      if (isOver) return;
       const read = reader.push(piece);
       if (read === null) return;
-      if (read.ok) here(read.value);
-      // Closing waits: the guest stands still.
-      socket.removeAllListeners('data').removeAllListeners('end').pause();
-      setTimeout(() => socket.destroy(), CLOSE_AFTER_MS).unref();
-      if (read.ok) resolve();
-      else refuse(`The state cannot be read: ${read.error.path} ${read.error.message}.`);
-    });
+      isOver = true;
+      if (!read.ok) {
+        refuse(`The state cannot be read: ${read.error.path} ${read.error.message}.`);
+        return;
+      }
+      here(read.value);
+      resolve();
+      // What is left to do waits: the guest stands still.
+      setImmediate(() => {
+        socket.removeAllListeners('data').removeAllListeners('end').pause();
+        setTimeout(() => socket.destroy(), CLOSE_AFTER_MS).unref();
+      });
+    };
+    socket.on('data', take);
   });
 }

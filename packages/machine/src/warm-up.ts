@@ -3,6 +3,7 @@ import {
   encodeMachineAnswer,
   encodeMachineRequest,
   type MachineRequestName,
+  MachineStateReader,
   machineRequest,
   parseMachineRequest,
 } from '@drover/protocol';
@@ -22,13 +23,14 @@ const requests: readonly (readonly [MachineRequestName, object])[] = [
 
 /**
  * Goes through reading requests, and through being urgent, ahead of time: a machine is asked each at most a few times in its life, with its guest paused, and code that
- * runs for the first time takes milliseconds.
+ * runs for the first time takes milliseconds. `stream` is one like the state that is to come, where one is.
  */
-export function warmUp(): void {
+export function warmUp(stream: Uint8Array | null): void {
   const urgency = createUrgency();
   for (let turn = 0; turn < TURNS; turn++) {
     urgency.begin();
     urgency.end();
+    if (stream !== null) new MachineStateReader().push(stream);
     for (const [request, args] of requests) {
       const line = parseMachineRequest(
         encodeMachineRequest({ id: 1, version: 2, request, arguments: args }).trim(),

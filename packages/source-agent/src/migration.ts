@@ -25,6 +25,8 @@ export interface SourceJournal {
   aborted(): Promise<void>;
   /** The destination's journal says ABORTED: the instance is ours again, under a higher `epoch`. */
   takeBack(epoch: bigint): Promise<void>;
+  /** A step follows in a few milliseconds, and a guest will wait for it. Left out where it would change nothing. */
+  wakeDisk?(): void;
 }
 
 /** Where a destination's agent listens for peers. */

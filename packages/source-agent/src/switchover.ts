@@ -40,6 +40,7 @@ export async function switchOver(
   const { migration: m, deadlines, interruption, progress } = run;
   progress.enter('switchover');
   run.hurry();
+  m.journal.wakeDisk?.();
   const startedAt = remaining.pausedAt ?? performance.now();
   const alreadyPaused = remaining.pausedAt !== null;
   const pauseMs = alreadyPaused ? remaining.pauseMs : await run.pauseGuest();

@@ -18,6 +18,7 @@ export function sourceJournal(journal: OwnershipJournal, parties: Parties, epoch
     done: () => write('done', epoch + 1n),
     aborted: () => write('aborted', epoch),
     takeBack: (to) => write('taken-back', to),
+    wakeDisk: () => journal.wakeDisk(),
   };
 }
 
@@ -33,6 +34,7 @@ export function destinationJournal(journal: OwnershipJournal, parties: Parties):
     ready: (epoch) => write('ready', epoch),
     owned: (epoch) => write('owned', epoch),
     aborted: () => write('aborted', current()?.epoch ?? 0n),
+    wakeDisk: () => journal.wakeDisk(),
     outcome() {
       const entry = current();
       if (entry === null) return { outcome: 'unknown', epoch: 0n };

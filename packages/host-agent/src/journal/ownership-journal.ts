@@ -90,6 +90,11 @@ export class OwnershipJournal {
     return written;
   }
 
+  /** A step will be written in a few milliseconds, and a guest will wait for it. */
+  wakeDisk(): void {
+    this.#file.wakeDisk();
+  }
+
   async #write(wanted: OwnershipEntry): Promise<void> {
     if (wanted.instanceId === BINDING_INSTANCE) {
       throw hostAgentErrors.error(
