@@ -11,7 +11,7 @@ import { loadAddon } from './load.js';
 import { holdUrgency, Urgency } from './urgent.js';
 
 /** The addon refuses to load when its compiled-in number differs. */
-export const CONTRACT_VERSION = 7;
+export const CONTRACT_VERSION = 8;
 
 /** Guest page size of every format here, bytes. */
 export const PAGE_SIZE = 4096;
@@ -371,6 +371,12 @@ export interface NativeAddon {
   closeFd(fd: number): void;
   /** Exclusive advisory lock (flock) without waiting; false when another process holds it. */
   tryLock(fd: number): boolean;
+  /**
+   * Writes all of `bytes` (copied) at `position` of a file opened with O_DSYNC, on a thread of its own, which is as urgent as this one: libuv's
+   * threads may all be waiting for other disks, and are never urgent. Nothing ends it before the disk does; `fd` must stay open until then. After
+   * `native-system-call` or `native-permission` a part may have been written.
+   */
+  writeSynced(fd: number, bytes: Uint8Array, position: number): Promise<void>;
   openMemory(regions: readonly RegionRequest[]): GuestMemory;
   createBitmap(memory: GuestMemory): DirtyBitmap;
   /** A bitmap in shared memory and its descriptor, for another process to open; the caller owns `fd`. */

@@ -165,7 +165,7 @@ export class SimulatedDisk {
 }
 
 /** An open file, as `DiskFile` of `packages/host-agent/src/storage/disk.ts`. */
-class SimulatedFile {
+export class SimulatedFile {
   #disk;
   #path;
   #inode;

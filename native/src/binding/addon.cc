@@ -7,6 +7,7 @@
 #include "binding/memory.h"
 #include "binding/probe.h"
 #include "binding/service.h"
+#include "binding/storage.h"
 #include "binding/tracker.h"
 #include "binding/transfer.h"
 #include "binding/urgency.h"
@@ -14,7 +15,7 @@
 namespace drover::binding {
 
 // Kept equal to CONTRACT_VERSION of index.ts.
-constexpr int kContractVersion = 7;
+constexpr int kContractVersion = 8;
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   JsThread::create(env);
@@ -25,6 +26,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   init_machine(env, exports);
   init_probe(env, exports);
   init_service(env, exports);
+  init_storage(env, exports);
   init_transfer(env, exports);
   init_urgency(env, exports);
   return exports;

@@ -101,8 +101,8 @@ async function sendRest(
 }
 
 /**
- * Has the VMM write its device state into the transfer; resolves when the destination has all of it. One that began at its pause is asked how
- * that went when the state is through: question and answer would take the processor from what carries it.
+ * Has the VMM write its device state into the transfer; resolves when the destination has all of it. One that does so at its pause is asked only
+ * why nothing came through: question and answer would take the processor from what carries the state.
  */
 function saveState(
   run: SourceRun,
@@ -113,9 +113,8 @@ function saveState(
   const carried = run.bulk(stateSent);
   carried.catch(() => {});
   // Two steps may fail for one reason, and the VMM's own words say more than a closed socket does.
-  const begun = m.vmm.savesAtPause?.() ? carried.then(nothing, nothing) : Promise.resolve();
-  const saving = begun.then(() => m.vmm.saveState(stateSocket, interruption.signal));
-  const saved = saving.then(
+  const ask = () => m.vmm.saveState(stateSocket, interruption.signal);
+  const saved = (m.vmm.savesAtPause?.() ? carried.then(nothing, ask) : ask()).then(
     () => performance.now() - startedAt,
     (cause) => {
       throw sourceErrors.error(

@@ -167,8 +167,8 @@ export interface Vmm {
    */
   prepareSave(socketPath: string): Promise<void>;
   /**
-   * True where {@link pause} after {@link prepareSave} does what {@link saveState} is for: that then tells how it went, which can wait until the
-   * state has come through. Never of a guest whose rounds are quiesced.
+   * True where {@link pause} after {@link prepareSave} does what {@link saveState} is for: that then tells how it went, and need not be asked where
+   * the state has come through. Never of a guest whose rounds are quiesced.
    */
   savesAtPause?(): boolean;
   /** Writes device state, without memory, to the unix socket at `socketPath` on which somebody listens. Guest must be paused. It stays revivable by {@link resume}. */

@@ -9,6 +9,17 @@ export { constants };
 /** A call into the kernel that needs no disk, ms. */
 const CALL_MS = 0.02;
 
+/** Open files by descriptor, for those who have only that. @type {Map<number, import('../simulated-disk.mjs').SimulatedFile>} */
+const opened = new Map();
+let nextFd = 1_000_000;
+
+/** @param {number} fd @param {Uint8Array} bytes @param {number} position */
+export async function writeSynced(fd, bytes, position) {
+  const file = opened.get(fd);
+  if (file === undefined) throw systemError('EBADF', 'pwrite', String(fd));
+  await file.write(Buffer.from(bytes), position);
+}
+
 const call = () => world().scheduler.wait(CALL_MS);
 
 /** @param {string} path @param {string | number} flags */
@@ -26,7 +37,10 @@ export async function open(path, flags) {
     flags === 'wx'
       ? await disk.create(path)
       : await disk.open(path, (Number(flags) & constants.O_DSYNC) !== 0);
+  const fd = nextFd++;
+  opened.set(fd, file);
   return {
+    fd,
     readFile: () => file.readAll(),
     /** @param {Uint8Array} bytes @param {number} from @param {number} length @param {number} position */
     async write(bytes, from, length, position) {
@@ -36,7 +50,10 @@ export async function open(path, flags) {
     /** @param {number} length */
     truncate: (length) => file.truncate(length),
     sync: () => file.sync(),
-    close: () => file.close(),
+    close() {
+      opened.delete(fd);
+      return file.close();
+    },
   };
 }
 

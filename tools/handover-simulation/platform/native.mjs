@@ -5,6 +5,7 @@
  */
 import { encodeBulkHello, encodePreamble } from '../../../packages/protocol/dist/index.js';
 import { host, world } from './current.mjs';
+import { writeSynced } from './files.mjs';
 
 export { COUNTER_COUNT, Counter, PAGE_SIZE } from '../../../native/dist/index.js';
 
@@ -268,6 +269,7 @@ const addon = {
   tryLock: (fd) => host().locks.tryLock(fd),
   /** @param {number} fd */
   closeFd: (fd) => void world().network.take(fd).destroy(),
+  writeSynced,
   /** @param {any} options */
   listenForPeers: (options) => {
     const { network, scheduler } = world();

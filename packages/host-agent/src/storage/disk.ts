@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises';
+import { native } from '@drover/native';
 
 export interface Disk {
   /** Opens a file that is there, for reading and for writes that are on the disk when they resolve (as by fdatasync). */
@@ -30,7 +31,7 @@ export interface DiskFile {
 
 /** The file system of this machine. */
 export const nodeDisk: Disk = {
-  openSynced: async (path) => new NodeFile(await open(path, constants.O_RDWR | constants.O_DSYNC)),
+  openSynced: async (path) => new SyncedFile(await open(path, constants.O_RDWR | constants.O_DSYNC)),
   create: async (path) => new NodeFile(await open(path, 'wx', 0o600)),
   rename,
   remove: unlink,
@@ -50,6 +51,10 @@ class NodeFile implements DiskFile {
 
   constructor(handle: FileHandle) {
     this.#handle = handle;
+  }
+
+  get fd(): number {
+    return this.#handle.fd;
   }
 
   readAll(): Promise<Buffer> {
@@ -74,5 +79,12 @@ class NodeFile implements DiskFile {
 
   close(): Promise<void> {
     return this.#handle.close();
+  }
+}
+
+/** Whoever waits for one of its writes may have a guest waiting in turn. */
+class SyncedFile extends NodeFile {
+  override write(bytes: Uint8Array, position: number): Promise<void> {
+    return native().writeSynced(this.fd, bytes, position);
   }
 }
