@@ -66,6 +66,8 @@ export async function handOver(
   async function commit(run: SourceRun, channel: ControlChannel, epoch: bigint): Promise<HandedOver | null> {
     try {
       await channel.send('commit', { migrationId: m.migrationId, epoch: String(epoch) });
+      // The guest waits for the destination alone, and where both share a host RUNNING would take the processor from it.
+      run.settle();
       await m.reached?.('commit-sent');
       const { message } = await channel.expect(['running'], {
         timeoutMs: deadlines.runningMs,
