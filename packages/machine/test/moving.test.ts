@@ -1,4 +1,5 @@
 /** State from one machine process to another. */
+import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -37,6 +38,16 @@ async function awaiting(clock: 'wall' | 'stopped' = 'wall'): Promise<Running & {
   const socket = join(target.machine.directory, 's.sock');
   expect(await target.agent.ask('awaitState', { socket, clock })).toEqual({});
   return { ...target, socket };
+}
+
+function mayHurry(): boolean {
+  try {
+    native().beginUrgency();
+    native().endUrgency();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The state stream of a paused guest. */
@@ -145,6 +156,17 @@ describeMachine('the state of a machine', () => {
     expect(await ask()).toEqual({ bytes });
     await until('another one is there', () => content().length === 2 * bytes);
     expect(Buffer.compare(content().subarray(bytes), content().subarray(0, bytes))).not.toBe(0);
+  });
+
+  it('is waited for by an urgent thread once it was told to hurry, for a second, where that is permitted', async () => {
+    const { machine, agent } = await awaiting();
+    // Field 41 of proc(5): 0 SCHED_OTHER, 2 SCHED_RR.
+    const policy = () =>
+      Number(readFileSync(`/proc/${machine.child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[38]);
+    expect(policy()).toBe(0);
+    expect(await agent.ask('hurry', {})).toEqual({});
+    expect(policy()).toBe(mayHurry() ? 2 : 0);
+    await until('it is as it was', () => policy() === 0);
   });
 
   it('stands still where nothing is tracked and nobody awaits its state, and says so', async () => {

@@ -114,7 +114,10 @@ function saveState(
   carried.catch(() => {});
   // Two steps may fail for one reason, and the VMM's own words say more than a closed socket does.
   const ask = () => m.vmm.saveState(stateSocket, interruption.signal);
-  const saved = (m.vmm.savesAtPause?.() ? carried.then(nothing, ask) : ask()).then(
+  const told = m.vmm.savesAtPause?.()
+    ? carried.then(({ bytes }) => (bytes > 0 ? undefined : ask()), ask)
+    : ask();
+  const saved = told.then(
     () => performance.now() - startedAt,
     (cause) => {
       throw sourceErrors.error(
@@ -158,8 +161,6 @@ async function compareDigests(
   await channel.send('verified', { digest });
   return { ready, verifyMs: performance.now() - startedAt };
 }
-
-function nothing(): void {}
 
 function answered<T>(run: SourceRun, answer: Promise<T>, ms: number): Promise<T> {
   const late = () =>

@@ -99,6 +99,7 @@ describe('a journal whose disk loses power between any two operations', () => {
           const lost = await until(at, async () => {
             const journal = await open(disk);
             for (const entry of entries) {
+              journal.wakeDisk();
               await journal.write(entry);
               acknowledged += 1;
             }
@@ -121,7 +122,10 @@ describe('a journal whose disk loses power between any two operations', () => {
       const { disk, until } = powered(at);
       const work = async () => {
         const journal = await open(disk);
-        for (const entry of entries) await journal.write(entry);
+        for (const entry of entries) {
+          journal.wakeDisk();
+          await journal.write(entry);
+        }
         await journal.close();
       };
       killed = await until(at, work, true);

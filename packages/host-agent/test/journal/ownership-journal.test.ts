@@ -52,6 +52,25 @@ describe('the ownership journal', () => {
     );
   });
 
+  it('is byte for byte the same where its disk was woken before each step (R4)', async () => {
+    const [woken, plain] = [temporaryDirectory(), temporaryDirectory()].map((at) =>
+      join(at, 'ownership.log'),
+    );
+    if (!woken || !plain) return expect.unreachable();
+    const entries = walk([0, 7, 14, 3]);
+    const journal = await OwnershipJournal.open(woken, { hostId: HOST });
+    for (const entry of entries) {
+      journal.wakeDisk();
+      await journal.write(entry);
+      journal.wakeDisk();
+    }
+    await journal.close();
+    await written(plain, entries);
+    const without = (path: string) => readFileSync(path, 'latin1').replace(/"at":"[^"]+"|^[0-9a-f]{8}/gm, '');
+    expect(without(woken)).toBe(without(plain));
+    expect(await read(woken, entries)).toEqual(modelOf(entries));
+  });
+
   it('goes on after a torn tail as if the torn write had never been asked for', async () => {
     const path = join(temporaryDirectory(), 'ownership.log');
     const entries = walk([0, 7, 14]);

@@ -121,7 +121,9 @@ describeMachine('a machine', () => {
     await until('the guest prints', () => source.log().startsWith('A..'));
     const { identity } = source.vmm.record;
     const target = await launchMachine({}, { incoming: true, identity });
+    expect(await target.vmm.status()).toBe('incomplete');
     await expect(target.vmm.resume()).rejects.toMatchObject({ code: 'machine-not-loaded' });
+    target.vmm.hurry?.();
     await expect(target.vmm.loaded(100)).rejects.toMatchObject({ code: 'machine-not-loaded' });
     await move(source.vmm, target.vmm);
     expect(await target.vmm.status()).toBe('paused');
