@@ -106,7 +106,8 @@ export class JournalFile {
     this.#queue = this.#queue.then(async () => {
       // Behind the last line that can have been appended since.
       const at = this.#allocated - 1;
-      if (at > this.#end) await this.#handle.write(Buffer.alloc(1), at).catch(() => undefined);
+      if (this.#failure !== null || at <= this.#end) return;
+      await this.#handle.write(Buffer.alloc(1), at).catch(() => undefined);
     });
   }
 
