@@ -14,8 +14,12 @@ function savesAtPause(vmm: Vmm, works: boolean): string[] {
   };
   vmm.pause = async () => {
     await pause();
-    if (works) await save(socket, new AbortController().signal);
-    else createConnection(socket).end();
+    // Of the switchover; what is paused later saves nothing.
+    const to = socket;
+    socket = '';
+    if (to === '') return;
+    if (works) await save(to, new AbortController().signal);
+    else createConnection(to).end();
   };
   vmm.saveState = async (path) => {
     asked.push(path);
