@@ -143,9 +143,10 @@ async function waitForWord(
   const { vmm, error } = await adopt(driver, instance);
   // READY was a promise to the source. Without the VMM it cannot be kept, and the source learns that when it asks.
   if (error?.code === 'vmm-gone') return giveUpArrival(options, instance, migration);
-  if (vmm && (await vmm.status()) === 'incomplete') {
+  // One that does not say how it is may have been promised, and is kept.
+  if ((await vmm?.status().catch(() => null)) === 'incomplete') {
     // READY was journaled and never said: no source has relinquished to a VMM that has not all of the guest.
-    await vmm.destroy();
+    await vmm?.destroy();
     return giveUpArrival(options, instance, migration);
   }
   const part = instance.snapshot.migration;

@@ -198,6 +198,22 @@ describe('an agent that is restarted', () => {
     });
   });
 
+  it('keeps an arrival that is ready although its VMM does not say how it is: the source may rely on it (R2, R4)', async () => {
+    const { test, instance } = await running();
+    const vmm = test.host.vmms.get(instance.state.vmmId);
+    let id = '';
+    await test.restart(async () => {
+      await vmm?.pause();
+      if (vmm) vmm.status = () => Promise.reject(new Error('It does not answer.'));
+      id = await interruptedAt(test, instance, 'destination', [
+        ['preparing', 2n],
+        ['ready', 2n],
+      ]);
+    });
+    expect((await test.client.getInstance('web-1')).state.life).toBe('migrating-in');
+    expect(await test.client.getMigration(id)).toMatchObject({ state: 'running', endedAt: null });
+  });
+
   it('tears down an arrival whose READY came before its VMM had all of the guest: it was never said (R4, R12)', async () => {
     const { test, instance } = await running();
     const vmm = test.host.vmms.get(instance.state.vmmId);
