@@ -102,11 +102,11 @@ const FIRST_PID = 10_000_000;
 
 /** The VMMs of a host by pid. */
 class ProcessTable {
-  /** @type {Map<number, import('./vmm.mjs').VmmProcess>} */
+  /** @type {Map<number, import('./vmm-process.mjs').VmmProcess>} */
   #byPid = new Map();
   #nextPid = FIRST_PID;
 
-  /** @param {(pid: number) => import('./vmm.mjs').VmmProcess} make */
+  /** @param {(pid: number) => import('./vmm-process.mjs').VmmProcess} make */
   add(make) {
     const process = make(this.#nextPid++);
     this.#byPid.set(process.pid, process);

@@ -22,7 +22,7 @@ export const JOURNAL = '/state/journal/ownership.log';
 export class Rules {
   /** @type {string[]} */
   violations = [];
-  /** The VMM that ran last, and so has what the guest is now, by instance. @type {Map<string, import('./vmm.mjs').VmmProcess>} */
+  /** The VMM that ran last, and so has what the guest is now, by instance. @type {Map<string, import('./vmm-process.mjs').VmmProcess>} */
   latest = new Map();
   /** A VMM was killed: the guest may have been in it alone, and then nobody can keep it. */
   vmmWasKilled = false;
@@ -52,7 +52,7 @@ export class Rules {
     this.#world.scheduler.note(`VIOLATION of ${rule}: ${what}`);
   }
 
-  /** @param {import('./vmm.mjs').VmmProcess} vmm */
+  /** @param {import('./vmm-process.mjs').VmmProcess} vmm */
   beforeRun(vmm) {
     const { instanceId, host } = vmm;
     const others = this.#vmms(instanceId).filter((other) => other !== vmm);
@@ -96,7 +96,7 @@ export class Rules {
     );
   }
 
-  /** @param {import('./vmm.mjs').VmmProcess} vmm */
+  /** @param {import('./vmm-process.mjs').VmmProcess} vmm */
   beforeDestroy(vmm) {
     if (!this.#hasGuest(vmm) || this.vmmWasKilled) return;
     const others = this.#vmms(vmm.instanceId).filter((other) => other !== vmm && this.#hasGuest(other));
@@ -110,7 +110,7 @@ export class Rules {
       this.violated('R2', `the VMM on ${vmm.host.name} is destroyed, and from no other its guest can go on`);
   }
 
-  /** Whether the guest could go on from this VMM. @param {import('./vmm.mjs').VmmProcess} vmm */
+  /** Whether the guest could go on from this VMM. @param {import('./vmm-process.mjs').VmmProcess} vmm */
   #hasGuest(vmm) {
     const latest = this.latest.get(vmm.instanceId);
     if (!latest || !vmm.alive) return false;

@@ -113,7 +113,7 @@ class Sender {
 
   /** @param {number} round @param {Bitmap | null} pages */
   async sendRound(round, pages) {
-    const process = /** @type {import('../vmm.mjs').VmmProcess} */ (this.#options.memory.process);
+    const process = /** @type {import('../vmm-process.mjs').VmmProcess} */ (this.#options.memory.process);
     process.catchUp();
     const numbers = pages ? [...pages.set] : [...process.pages.keys()];
     this.#say({ round, pages: numbers.map((page) => [page, process.pages[page]]) });
